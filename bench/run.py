@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Runs pirn-bench and its peers side by side and compares their medians.
+
+Every sample is a fresh process, and the contenders take turns within each round, so that a machine that slows down or
+heats up slows them all. What is to be reached stands in targets.json. Exit status: 0, also with targets missed;
+1 when a workload failed its own check or crashed; 2 for bad arguments.
+"""
+
+import argparse
+import glob
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SAMPLE_LIMIT_S = 180
+
+
+class Refused(Exception):
+    """A request that cannot be met: one line, exit status 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Refused(message)
+
+
+def child_environment():
+    """The environment without the knobs of either runtime: the figures are those of stock settings."""
+    knobs = ("GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOGC", "PIRN_DEBUG")
+    return {name: value for name, value in os.environ.items() if name not in knobs}
+
+
+# ---- Contenders -------------------------------------------------------------------------------------------------
+
+
+def output_of(command, **more):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def newest_go():
+    """The newest Go toolchain of this machine as (version, path), or None."""
+    candidates = [shutil.which("go"), "/usr/local/go/bin/go", *glob.glob("/usr/lib/go-*/bin/go")]
+    found = []
+    for path in sorted({os.path.realpath(c) for c in candidates if c and os.access(c, os.X_OK)}):
+        match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", output_of([path, "version"], cwd="/").stdout)
+        if match:
+            found.append((tuple(int(part or 0) for part in match.groups()), path))
+    return max(found) if found else None
+
+
+def build_go(build_dir, note):
+    """Builds the Go side with the newest toolchain; its path, or None (said why) when this machine cannot."""
+    go = newest_go()
+    if go is None:
+        note("go: skipped, there is no Go toolchain on this machine")
+        return None
+    version, path = go
+    needed = re.search(r"^go (\d+)\.(\d+)", (HERE / "go" / "go.mod").read_text(), re.MULTILINE)
+    if version[:2] < tuple(int(part) for part in needed.groups()):
+        note(f"go: skipped, {path} is older than Go {needed[1]}.{needed[2]}")
+        return None
+    binary = build_dir / "bench" / "go-bench"
+    environment = child_environment() | {
+        "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOWORK": "off", "CGO_ENABLED": "0",
+    }
+    if "HOME" not in environment:
+        environment.setdefault("GOCACHE", str(build_dir / "bench" / "go-cache"))
+    built = output_of([path, "build", "-o", str(binary), "."], cwd=HERE / "go", env=environment)
+    if built.returncode != 0:
+        raise RuntimeError("the Go side does not build:\n" + built.stderr.strip())
+    note("go: " + ".".join(str(part) for part in version) + f" ({path})")
+    return binary
+
+
+PEERS = {"go": build_go}
+
+
+def names_of(binary):
+    return output_of([binary, "--list"]).stdout.split()
+
+
+# ---- Samples ----------------------------------------------------------------------------------------------------
+
+
+def take_sample(binary, name, procs):
+    """One fresh process; the figures it gave as {name: (value, unit)}, and what went wrong or None."""
+    command = [binary, "--run", name, "--procs", str(procs)]
+    try:
+        done = output_of(command, env=child_environment(), timeout=SAMPLE_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return {}, f"no result after {SAMPLE_LIMIT_S} s"
+    figures, trouble = {}, None
+    for line in done.stdout.splitlines():
+        try:
+            sample = json.loads(line)
+        except ValueError:
+            trouble = f"printed '{line[:60]}' where a sample was due"
+            continue
+        if sample["check"] != "ok":
+            return {}, sample["check"]
+        figures[sample["name"]] = (sample["value"], sample["unit"])
+    if done.returncode != 0:
+        trouble = ": ".join([f"exit status {done.returncode}", *done.stderr.strip().splitlines()[:1]])
+    if trouble or not figures:
+        return {}, trouble or "printed no sample"
+    return figures, None
+
+
+class Figure:
+    """The samples of one figure at one number of procs, of every contender."""
+
+    def __init__(self, name, unit, procs):
+        self.name, self.unit, self.procs = name, unit, procs
+        self.samples = {}
+
+    def add(self, contender, value):
+        self.samples.setdefault(contender, []).append(value)
+
+    def median(self, contender):
+        values = self.samples.get(contender)
+        return statistics.median(values) if values else None
+
+    def ratio(self, peer):
+        """How many times as long the peer takes; None where that says nothing."""
+        ours, theirs = self.median("pirn"), self.median(peer)
+        return theirs / ours if ours and theirs and not self.unit.endswith("/s") else None
+
+    def target(self, targets):
+        return targets["figures"].get(self.name, {}).get(str(self.procs), {})
+
+    def verdict(self, targets):
+        """ok, MISS, or empty where there is no target or nothing to hold against it."""
+        target, ours = self.target(targets), self.median("pirn")
+        if ours is None or not target:
+            return ""
+        if "max" in target:
+            return "ok" if ours <= target["max"] else "MISS"
+        ratio = self.ratio(targets["against"])
+        if ratio is None:
+            return ""
+        return "ok" if ratio >= target["ratio"] else "MISS"
+
+
+def measure(name, procs, rounds, contenders, progress):
+    """The figures of one workload, and the failures as (contender, text). A contender that fails is not run again."""
+    figures, failures = {}, {}
+    for turn in range(rounds):
+        order = list(contenders.items())
+        for contender, binary in order if turn % 2 == 0 else reversed(order):
+            if contender in failures or binary is None:
+                continue
+            progress(f"{name} at procs={procs}: round {turn + 1} of {rounds}, {contender}")
+            values, failure = take_sample(binary, name, procs)
+            if failure:
+                failures[contender] = failure
+            for figure, (value, unit) in values.items():
+                figures.setdefault(figure, Figure(figure, unit, procs)).add(contender, value)
+    for contender in failures:
+        for figure in figures.values():
+            figure.samples.pop(contender, None)
+    return list(figures.values()) or [Figure(name, "", procs)], failures
+
+
+# ---- Tables -----------------------------------------------------------------------------------------------------
+
+
+def digits(value):
+    if value is None:
+        return "-"
+    if value == 0 or value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def target_text(target):
+    if "ratio" in target:
+        return f">= {target['ratio']:g}x"
+    return f"<= {digits(target['max'])}" if "max" in target else ""
+
+
+def ratio_text(ratio):
+    return "" if ratio is None else f"{ratio:.2f}x"
+
+
+def row(figure, peers, targets):
+    cells = [f"{figure.name:<25}", f"{figure.procs:>5}", f"{figure.unit:<18}"]
+    for contender in ["pirn", *peers]:
+        values = figure.samples.get(contender)
+        spread = f"({digits(min(values))}-{digits(max(values))})" if values else ""
+        cells.append(f"{digits(figure.median(contender)):>7} {spread:<16}")
+    cells += [f"{ratio_text(figure.ratio(peer)):>8}" for peer in peers]
+    cells.append(f"{target_text(figure.target(targets)):>9} {figure.verdict(targets):<4}")
+    return "  ".join(cells).rstrip()
+
+
+def header(peers):
+    cells = [f"{'workload':<25}", "procs", f"{'unit':<18}"]
+    cells += [f"{contender + ' median (min-max)':<24}" for contender in ["pirn", *peers]]
+    cells += [f"{peer + '/pirn':>8}" for peer in peers]
+    return "  ".join([*cells, f"{'target':>9}"])
+
+
+def markdown(figures, peers, procs_list, targets):
+    """One line per figure, the numbers of procs side by side."""
+    titles = ["workload", "unit"]
+    for procs in procs_list:
+        at = f" ({procs} proc{'s' if procs > 1 else ''})"
+        titles += ["pirn" + at] + [peer + at for peer in peers] + [f"{peer}/pirn" for peer in peers] + ["target"]
+    lines = ["| " + " | ".join(titles) + " |", "| --- | --- |" + " ---: |" * (len(titles) - 2)]
+    by_name = {}
+    for figure in figures:
+        by_name.setdefault(figure.name, {})[figure.procs] = figure
+    for name, at_procs in by_name.items():
+        cells = [name, next((figure.unit for figure in at_procs.values() if figure.unit), "")]
+        for procs in procs_list:
+            figure = at_procs.get(procs) or Figure(name, "", procs)
+            cells += [digits(figure.median(contender)) for contender in ["pirn", *peers]]
+            cells += [ratio_text(figure.ratio(peer)) for peer in peers]
+            cells.append(f"{target_text(figure.target(targets))} {figure.verdict(targets)}".strip())
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def as_json(figures, peers):
+    return [
+        {
+            "name": figure.name,
+            "unit": figure.unit,
+            "procs": figure.procs,
+            "pirn": figure.median("pirn"),
+            "peers": {peer: figure.median(peer) for peer in peers if figure.median(peer) is not None},
+        }
+        for figure in figures
+    ]
+
+
+# ---- The command ------------------------------------------------------------------------------------------------
+
+
+def words(text):
+    return [word for word in text.split(",") if word]
+
+
+def parse(arguments):
+    parser = Parser(prog="bench", description="Runs the benchmarks of pirn and of its peers, interleaved.",
+                    allow_abbrev=False)
+    parser.add_argument("--build", required=True, metavar="DIR", help="the build folder that holds bench/pirn-bench")
+    parser.add_argument("--peers", default="go", metavar="P[,P]", help=f"of: {', '.join(PEERS)}; '' for none")
+    parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these workloads only")
+    parser.add_argument("--procs", default="1,2", metavar="N[,N]", help="numbers of procs (1,2)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="processes per figure and contender (7; heavy ones fewer)")
+    parser.add_argument("--json", metavar="FILE", help="also write the medians there")
+    parser.add_argument("--table-md", action="store_true", help="print a Markdown table; all else goes to stderr")
+    asked = parser.parse_args(arguments)
+    asked.build = pathlib.Path(asked.build).resolve()
+    asked.peers, asked.only = words(asked.peers), words(asked.only)
+    for peer in asked.peers:
+        if peer not in PEERS:
+            raise Refused(f"unknown peer '{peer}' (known: {', '.join(PEERS)})")
+    if not all(re.fullmatch(r"[1-9]\d{0,3}", word) for word in words(asked.procs)) or not words(asked.procs):
+        raise Refused(f"--procs takes numbers from 1, not '{asked.procs}'")
+    asked.procs = [int(word) for word in words(asked.procs)]
+    if asked.rounds is not None and asked.rounds < 1:
+        raise Refused("--rounds takes a number from 1")
+    if asked.json and not os.access(pathlib.Path(asked.json).resolve().parent, os.W_OK):
+        raise Refused(f"cannot write '{asked.json}'")
+    return asked
+
+
+def machine_line():
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        model = re.search(r"^model name\s*: (.*)$", cpuinfo.read(), re.MULTILINE)
+    cpus = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    line = f"{model[1] if model else os.uname().machine}, {cpus} CPUs, Linux {os.uname().release}, load {load:.1f}"
+    return line + ("  (busy: expect distorted figures)" if load > 0.3 * cpus else "")
+
+
+def main(arguments):
+    asked = parse(arguments)
+    out = sys.stderr if asked.table_md else sys.stdout
+    tty = sys.stderr.isatty()
+
+    def progress(text):
+        if tty:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    def note(text):
+        progress("")
+        print(text, file=out, flush=True)
+
+    ours = asked.build / "bench" / "pirn-bench"
+    if not os.access(ours, os.X_OK):
+        raise Refused(f"no bench/pirn-bench in '{asked.build}': build it first")
+    names = names_of(ours)
+    for name in asked.only:
+        if name not in names:
+            raise Refused(f"unknown workload '{name}' (known: {', '.join(names)})")
+    names = [name for name in names if name in asked.only] if asked.only else names
+    targets = json.loads((HERE / "targets.json").read_text())
+
+    note(machine_line())
+    contenders = {"pirn": ours}
+    for peer in asked.peers:
+        progress(f"building {peer} ...")
+        binary = PEERS[peer](asked.build, note)
+        if binary:
+            contenders[peer] = binary
+    peers = [contender for contender in contenders if contender != "pirn"]
+    known = {contender: set(names_of(binary)) for contender, binary in contenders.items()}
+
+    started, figures, failed = time.monotonic(), [], []
+    note(header(peers))
+    for name in names:
+        for procs in asked.procs:
+            rounds = asked.rounds or targets["figures"].get(name, {}).get("rounds", targets["rounds"])
+            who = {contender: binary for contender, binary in contenders.items() if name in known[contender]}
+            taken, failures = measure(name, procs, rounds, who, progress)
+            for figure in taken:
+                figures.append(figure)
+                note(row(figure, peers, targets))
+            for contender, text in failures.items():
+                failed.append(f"{name} at procs={procs}, {contender}: {text}")
+                note("FAILED " + failed[-1])
+
+    verdicts = [figure.verdict(targets) for figure in figures]
+    note(f"{verdicts.count('ok')} targets met, {verdicts.count('MISS')} missed, {len(failed)} workloads failed, "
+         f"{time.monotonic() - started:.0f} s")
+    if asked.table_md:
+        print(markdown(figures, peers, asked.procs, targets))
+    if asked.json:
+        pathlib.Path(asked.json).write_text(json.dumps(as_json(figures, peers), indent=2) + "\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Refused as refusal:
+        print(f"bench: {refusal}", file=sys.stderr)
+        sys.exit(2)
+    except (RuntimeError, OSError) as trouble:
+        print(f"bench: {trouble}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nbench: interrupted", file=sys.stderr)
+        sys.exit(130)
