@@ -1,0 +1,3 @@
+module pirn/lab
+
+go 1.19

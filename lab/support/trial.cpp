@@ -1,0 +1,104 @@
+// Runs probes and twins in turns and turns checks into a verdict. Layer: lab/support. See trial.h.
+#include "support/trial.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+namespace lab {
+namespace {
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string result;
+  for (const std::string& part : parts) result += (result.empty() ? "" : "; ") + part;
+  return result;
+}
+
+readings run_and_parse(std::vector<std::string> command, const std::vector<std::string>& args, const launch& how,
+                       const char* who) {
+  command.insert(command.end(), args.begin(), args.end());
+  const process_result result = run_process(command, how);
+  if (!result.ok()) throw probe_error(std::string(who) + ": " + result.failure());
+  return readings::parse(result.out);
+}
+
+}  // namespace
+
+std::string text(const char* format, ...) {
+  char buffer[512];
+  va_list list;
+  va_start(list, format);
+  std::vsnprintf(buffer, sizeof buffer, format, list);
+  va_end(list);
+  return buffer;
+}
+
+void trial::ran(const std::string& what) const {
+  std::printf("     ran       %s\n", what.c_str());
+  std::fflush(stdout);
+}
+
+readings trial::probe(const std::vector<std::string>& args, const launch& how) const {
+  return run_and_parse({own_executable(), "--child", std::string(entry_.id)}, args, how, "the program");
+}
+
+std::optional<readings> trial::twin(const std::vector<std::string>& args, const launch& how) {
+  const std::optional<std::string> program = twins_.executable(entry_.id);
+  if (!program) return std::nullopt;
+  return run_and_parse({*program}, args, how, "the Go twin");
+}
+
+paired trial::beside(int repeats, const std::vector<std::string>& args, const launch& how) {
+  std::vector<readings> ours;
+  std::vector<readings> theirs;
+  for (int i = 0; i < repeats; ++i) {
+    ours.push_back(probe(args, how));
+    if (std::optional<readings> go = twin(args, how)) theirs.push_back(std::move(*go));
+  }
+  paired result{medians(ours), std::nullopt};
+  if (!theirs.empty()) result.go = medians(theirs);
+  return result;
+}
+
+void trial::go(const std::string& name, readings::value value) {
+  if (!outcome_.go) outcome_.go.emplace();
+  outcome_.go->set(name, std::move(value));
+}
+
+void trial::record(const paired& both, const std::string& prefix) {
+  for (const readings::item& one : both.pirn.items()) measured(prefix + one.first, one.second);
+  if (!both.go) return;
+  for (const readings::item& one : both.go->items()) go(prefix + one.first, one.second);
+}
+
+void trial::check(bool holds, const std::string& statement) { (holds ? held_ : broken_).push_back(statement); }
+
+void trial::check_at_most(const std::string& what, double value, double limit, const std::string& unit) {
+  const bool holds = value <= limit;
+  check(holds,
+        text("%s %.3g %s %s %.3g %s", what.c_str(), value, unit.c_str(), holds ? "<=" : ">", limit, unit.c_str()));
+}
+
+void trial::check_gain(const gain& g, const std::vector<reference>& references) {
+  const double gained = g.slow / g.improved;
+  const char* unit = g.unit.c_str();
+  const std::string ratio = text("slow %.3g %s, improved %.3g %s: %.1fx", g.slow, unit, g.improved, unit, gained);
+  if (gained >= g.ratio) return check(true, ratio + text(" >= %gx", g.ratio));
+  std::string compared;
+  for (const reference& r : references) {
+    const bool cheap = r.ours <= r.theirs / 3;
+    const std::string line = text("%.3g %s is %s a third of %s, %.3g %s", r.ours, unit, cheap ? "at most" : "over",
+                                  r.what.c_str(), r.theirs, unit);
+    if (cheap) return check(true, ratio + "; the slow form is cheap here: " + line);
+    compared += ", " + line;
+  }
+  check(false, ratio + text(" < %gx", g.ratio) + compared);
+}
+
+outcome trial::finish() {
+  outcome_.ok = broken_.empty() && !held_.empty();
+  outcome_.why = joined(broken_.empty() ? held_ : broken_);
+  if (held_.empty() && broken_.empty()) outcome_.why = "nothing was checked";
+  return std::move(outcome_);
+}
+
+}  // namespace lab
