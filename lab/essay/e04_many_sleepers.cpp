@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <vector>
 
 #include "support/probe.h"
 #include "support/trial.h"
@@ -35,9 +34,7 @@ int probe(arguments args) {
   const int rounds = int_argument(args, 1);
   return pirn::run([=] {
     emit("cold_ms", batch_ms(n));
-    std::vector<double> warm;
-    for (int i = 0; i < rounds; ++i) warm.push_back(batch_ms(n));
-    emit("warm_ms", median(warm));
+    emit("warm_ms", median_of(rounds, [n] { return batch_ms(n); }));
   });
 }
 

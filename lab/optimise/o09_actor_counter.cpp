@@ -18,7 +18,7 @@ class actor_counter {
   void add(std::int64_t n) { ops_.send(n); }
   std::int64_t finish() {
     ops_.close();
-    return total_.recv().value();
+    return total_.recv().value_or(-1);
   }
 
  private:

@@ -18,7 +18,7 @@ std::int64_t count_by_collector(const load& l) {
     for (int i = 0; i < l.ops; ++i) counter.send(1);
   });
   counter.close();
-  return total.recv().value();
+  return total.recv().value_or(-1);
 }
 
 int probe(arguments args) { return counter_probe(args, count_by_collector); }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/readings.h"
@@ -34,6 +35,14 @@ class stopwatch {
   using clock = std::chrono::steady_clock;
   clock::time_point start_ = clock::now();
 };
+
+// The median of `rounds` calls of `measure`.
+template <typename Measure>
+double median_of(int rounds, const Measure& measure) {
+  std::vector<double> values(static_cast<std::size_t>(rounds));
+  for (double& value : values) value = measure();
+  return median(std::move(values));
+}
 
 // Ends the probe with `what` on stderr when a program's own result is wrong: a fast wrong answer is no measurement.
 inline void require(bool right, const std::string& what) {

@@ -67,6 +67,7 @@ std::vector<std::string> changed_environment(const launch& how) {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (std::string& one : strings) result.push_back(one.data());
   result.push_back(nullptr);
   return result;

@@ -70,6 +70,7 @@ readings medians(const std::vector<readings>& runs) {
       continue;
     }
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const readings& run : runs) values.push_back(run.number(one.first));
     result.set(one.first, median(std::move(values)));
   }

@@ -1,8 +1,6 @@
 // T02: what a goroutine costs when 100 000 of them are started and waited for.
 #include <pirn/pirn.h>
 
-#include <vector>
-
 #include "support/probe.h"
 #include "support/trial.h"
 
@@ -26,9 +24,7 @@ int probe(arguments args) {
   const int rounds = int_argument(args, 1);
   return pirn::run([=] {
     emit("cold_ns", batch_ns_each(n));
-    std::vector<double> warm;
-    for (int i = 0; i < rounds; ++i) warm.push_back(batch_ns_each(n));
-    emit("warm_ns", median(warm));
+    emit("warm_ns", median_of(rounds, [n] { return batch_ns_each(n); }));
   });
 }
 

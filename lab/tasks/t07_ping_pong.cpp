@@ -21,7 +21,7 @@ struct setting {
 };
 
 // The document's loop: one side of the exchange, until `done` closes.
-void relay(chan<int> in, chan<int> out, chan<void> done, bool pinned, std::int64_t& trips) {
+void relay(const chan<int>& in, const chan<int>& out, const chan<void>& done, bool pinned, std::int64_t& trips) {
   std::optional<os_thread_lock> pin;
   if (pinned) pin.emplace();
   for (;;) {
@@ -69,7 +69,7 @@ double bare_round_trip_ns(const setting& s) {
     if (s.pinned) pin.emplace();
     for (; trips % 64 != 0 || done.try_recv().status != pirn::chan_status::closed; ++trips) {
       a.send(last);
-      last = b.recv().value();
+      last = b.recv().value_or(-1);
     }
     a.close();
   });
@@ -121,9 +121,8 @@ void judge(trial& t) {
     if (both.go) t.go(v.name, both.go->number("round_trip_ns"));
     if (v.judged) t.check_at_most(v.name, ns, 100, "ns");
   }
-  std::vector<readings> futex;
-  for (int i = 0; i < repeats; ++i) futex.push_back(t.probe({"futex", std::to_string(t.pick(50000, 5000))}));
-  t.measured("threads_futex_ns", medians(futex).number("round_trip_ns"));
+  const std::string trips = std::to_string(t.pick(50000, 5000));
+  t.measured("threads_futex_ns", median_of(repeats, [&] { return t.probe({"futex", trips}).number("round_trip_ns"); }));
 }
 
 const registration entry_t07(entry{
