@@ -1,5 +1,5 @@
 // What every workload uses: counts, the clock, medians, the check, and the samples it hands back.
-// Layer: bench, on pirn's public headers only; the clock is the standard library's, not the one under test.
+// Layer: bench, on pirn's public headers; the clock is the standard library's, not the one under test.
 // A workload reports a figure only after its own check held; a failed check ends it with check_failed.
 // bench/go/measure.go is the same in Go: change both or neither.
 #pragma once

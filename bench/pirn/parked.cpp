@@ -1,7 +1,7 @@
 // What does a goroutine that waits cost in memory, its share of the page tables included?
 // Not for: goroutines that went deep before they wait; these park in their first frames. The kernel's own records
 // (mappings, the page-table pages' struct pages) are outside the process and not counted.
-// Layer: bench. The same in Go: bench/go/parked.go.
+// Layer: bench. The same in Go: bench/go/parked.go. How many stacks have no guard is known only inside the library.
 
 #include <pirn/pirn.h>
 
@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "bench.h"
+#include "os/stack_memory.h"
 
 namespace pirn_bench {
 namespace {
@@ -51,6 +52,7 @@ void parked(run_state& r) {
   r.report((rss + tables) * each);
   r.report_part("rss", rss * each, "bytes each");
   r.report_part("page_tables", tables * each, "bytes each");
+  r.report_part("unguarded", static_cast<double>(pirn::rt::unguarded_stacks()), "stacks");
 }
 
 constexpr workload k_workloads[] = {
