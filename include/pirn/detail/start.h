@@ -1,0 +1,47 @@
+// What the templates of go.h call: making a goroutine around a closure. Internal to the headers.
+// Layer: sched.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "pirn/detail/closure.h"
+
+namespace pirn::detail {
+
+// A goroutine that was made and not yet started. Destroying it unstarted gives it back.
+class new_goroutine {
+ public:
+  // Throws std::logic_error outside run(), std::system_error without memory.
+  new_goroutine();
+  new_goroutine(std::size_t stack_size, const std::string& name);
+  ~new_goroutine() {
+    if (g_ != nullptr) discard();
+  }
+  new_goroutine(const new_goroutine&) = delete;
+  new_goroutine& operator=(const new_goroutine&) = delete;
+
+  closure_slot& slot() noexcept { return *slot_; }
+  void start();
+
+ private:
+  void discard() noexcept;
+  void* g_ = nullptr;
+  closure_slot* slot_ = nullptr;
+};
+
+struct run_settings {
+  int gomaxprocs;
+  std::size_t stack_size;
+  std::size_t main_stack_size;
+  bool lock_main_thread;
+  int at_exit;
+  long long grace_ns;
+};
+
+void run(const run_settings& settings, void (*fn)(void*), void* arg);
+
+// Ends the process as an exception that leaves a goroutine does. REQUIRES: inside a catch block.
+[[noreturn]] void panic_with_current_exception() noexcept;
+
+}  // namespace pirn::detail

@@ -1,0 +1,280 @@
+// Starting the runtime and goroutines: run, go, spawn.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cxxabi.h>
+#include <exception>
+#include <future>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "pirn/detail/one_shot.h"
+#include "pirn/detail/start.h"
+
+namespace pirn {
+
+// What becomes of the other goroutines when the main one returns.
+enum class at_exit {
+  abandon,  // none of them runs again; their stacks are freed without unwinding (as in Go)
+  unwind,   // those that are parked are unwound by force, so that destructors run
+  wait,     // run() returns when all have ended
+};
+
+struct config {
+  // How many goroutines run at once. 0: the GOMAXPROCS environment variable, else the CPUs this process may use.
+  int gomaxprocs = 0;
+  // Bytes of stack each goroutine can use, up to 8 MiB. 0: 192 KiB.
+  std::size_t stack_size = 0;
+  // The same for the main goroutine, any size.
+  std::size_t main_stack_size = 0;
+  // Binds the main goroutine to the thread that calls run(), as lock_os_thread() would.
+  bool lock_main_thread = false;
+  pirn::at_exit at_exit = pirn::at_exit::abandon;
+  // How long run() waits for threads that are busy in user code (and for unwinding) before it returns without them.
+  std::chrono::nanoseconds shutdown_grace = std::chrono::seconds(1);
+};
+
+// For one goroutine. Any stack size works; 0 takes the run's default.
+struct spawn_options {
+  std::string name;
+  std::size_t stack_size = 0;
+};
+
+namespace detail {
+
+template <class F>
+struct main_call {
+  F& f;
+  int result = 0;
+  std::exception_ptr error;
+
+  static void call(void* self) {
+    auto& m = *static_cast<main_call*>(self);
+    try {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+        std::invoke(m.f);
+      } else {
+        m.result = static_cast<int>(std::invoke(m.f));
+      }
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {
+      m.error = std::current_exception();
+    }
+  }
+};
+
+}  // namespace detail
+
+// Starts the runtime, runs f as the main goroutine (number 1) on a goroutine stack, and returns its int (0 for void)
+// when it returns; the other goroutines then go the way of cfg.at_exit. An exception that leaves f leaves run().
+// Threads, memory and descriptors are given back; it can be called again.
+// Errors: std::logic_error when a run is under way; std::invalid_argument for values out of range;
+// std::system_error without memory.
+template <class F>
+int run(const config& cfg, F&& f) {
+  detail::main_call<std::remove_reference_t<F>> m{f, 0, nullptr};
+  detail::run({cfg.gomaxprocs, cfg.stack_size, cfg.main_stack_size, cfg.lock_main_thread, static_cast<int>(cfg.at_exit),
+               cfg.shutdown_grace.count()},
+              &m.call, &m);
+  if (m.error) std::rethrow_exception(m.error);
+  return m.result;
+}
+
+template <class F>
+  requires std::is_invocable_v<std::remove_reference_t<F>&>
+int run(F&& f) {
+  return run(config{}, std::forward<F>(f));
+}
+
+// Starts a goroutine that calls f(args...), all decayed and moved as std::thread does. An exception that leaves it ends
+// the process as a Go panic does.
+// Blocks: never. Thread-safety: any thread while a run is under way. Cost: tens of nanoseconds; no stack until it runs.
+// Errors: std::logic_error outside a run; std::system_error without memory; what copying f or args throws.
+template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+void go(F&& f, Args&&... args) {
+  detail::new_goroutine g;
+  if constexpr (sizeof...(Args) == 0) {
+    detail::closure_ops<std::decay_t<F>>::put(g.slot(), std::forward<F>(f));
+  } else {
+    detail::closure_ops<detail::bound_call_t<F, Args...>>::put(g.slot(), std::forward<F>(f),
+                                                               std::forward<Args>(args)...);
+  }
+  g.start();
+}
+
+template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+void go(const spawn_options& options, F&& f, Args&&... args) {
+  detail::new_goroutine g(options.stack_size, options.name);
+  detail::closure_ops<detail::bound_call_t<F, Args...>>::put(g.slot(), std::forward<F>(f), std::forward<Args>(args)...);
+  g.start();
+}
+
+// What join_handle::get() throws for a goroutine that ended by goexit().
+class goroutine_exited : public std::runtime_error {
+ public:
+  goroutine_exited() : std::runtime_error("goroutine exited by goexit") {}
+};
+
+namespace detail {
+
+struct nothing {};
+
+// Shared by a goroutine and its handle.
+template <class T>
+struct join_state {
+  std::atomic<int> refs{2};
+  std::atomic<bool> detached{false};
+  one_shot done;
+  // Written by the goroutine before done, then owned by the handle.
+  std::exception_ptr error;
+  bool exited = false;
+  std::optional<std::conditional_t<std::is_void_v<T>, nothing, T>> value;
+
+  void release() noexcept {
+    // acq_rel: whoever frees sees all that the other side did.
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  // The goroutine's side. With nobody to take the exception it is a panic.
+  void finish() noexcept {
+    // With an exception both sides exchange this flag: the second one knows that nobody is left to take it.
+    if (error && detached.exchange(true, std::memory_order_acq_rel)) report();
+    done.set();
+    release();
+  }
+
+  [[noreturn]] void report() noexcept {
+    try {
+      std::rethrow_exception(error);
+    } catch (...) {
+      panic_with_current_exception();
+    }
+  }
+};
+
+template <class T, class Call>
+struct spawned {
+  join_state<T>* state;
+  Call call;
+
+  template <class... A>
+  explicit spawned(join_state<T>* s, A&&... a) : state(s), call(std::forward<A>(a)...) {}
+  spawned(const spawned&) = delete;
+  spawned& operator=(const spawned&) = delete;
+  // A goroutine that never ran: nobody may wait for it for ever.
+  ~spawned() {
+    if (state == nullptr) return;
+    state->exited = true;
+    state->finish();
+  }
+
+  void operator()() {
+    try {
+      if constexpr (std::is_void_v<T>) {
+        call();
+        state->value.emplace();
+      } else {
+        state->value.emplace(call());
+      }
+    } catch (abi::__forced_unwind&) {
+      throw;  // ~spawned says so
+    } catch (...) {
+      state->error = std::current_exception();
+    }
+    std::exchange(state, nullptr)->finish();
+  }
+};
+
+}  // namespace detail
+
+// The other end of a spawned goroutine. Movable; dropping it detaches the goroutine.
+// Thread-safety: one thread or goroutine at a time.
+template <class T>
+class join_handle {
+ public:
+  join_handle() noexcept = default;
+  explicit join_handle(detail::join_state<T>* state) noexcept : state_(state) {}
+  join_handle(join_handle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  join_handle& operator=(join_handle&& other) noexcept {
+    join_handle(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~join_handle() {
+    if (state_ == nullptr) return;
+    if (state_->detached.exchange(true, std::memory_order_acq_rel)) state_->report();  // see join_state::finish
+    state_->release();
+  }
+  void swap(join_handle& other) noexcept { std::swap(state_, other.state_); }
+
+  // False after get(), a move, or for a default-constructed handle.
+  bool valid() const noexcept { return state_ != nullptr; }
+  // Whether the goroutine has ended.
+  bool ready() const { return checked().done.is_set(); }
+  // Parks until the goroutine has ended. Errors: std::future_error (no_state) when not valid().
+  void join() { checked().done.wait(); }
+  // Parks until it has ended; gives its value or rethrows what left it, once.
+  // Errors: goroutine_exited after goexit(); std::future_error (no_state) when not valid().
+  T get() {
+    detail::join_state<T>& s = checked();
+    s.done.wait();
+    struct releaser {
+      detail::join_state<T>* s;
+      ~releaser() { s->release(); }
+    } at_end{std::exchange(state_, nullptr)};
+    if (s.error) std::rethrow_exception(std::exchange(s.error, nullptr));
+    if (s.exited) throw goroutine_exited();
+    if constexpr (!std::is_void_v<T>) return std::move(*s.value);
+  }
+
+ private:
+  detail::join_state<T>& checked() const {
+    if (state_ == nullptr) throw std::future_error(std::future_errc::no_state);
+    return *state_;
+  }
+  detail::join_state<T>* state_ = nullptr;
+};
+
+namespace detail {
+
+template <class F, class... Args>
+auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
+  using call = bound_call_t<F, Args...>;
+  using result = std::decay_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
+  auto* state = new join_state<result>;
+  join_handle<result> handle(state);
+  try {
+    closure_ops<spawned<result, call>>::put(g.slot(), state, std::forward<F>(f), std::forward<Args>(args)...);
+  } catch (...) {
+    state->release();
+    throw;
+  }
+  g.start();
+  return handle;
+}
+
+}  // namespace detail
+
+// As go(), with a handle to wait for the goroutine and take its result.
+template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+[[nodiscard]] auto spawn(F&& f, Args&&... args) {
+  detail::new_goroutine g;
+  return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
+}
+
+template <class F, class... Args>
+  requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
+[[nodiscard]] auto spawn(const spawn_options& options, F&& f, Args&&... args) {
+  detail::new_goroutine g(options.stack_size, options.name);
+  return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
+}
+
+}  // namespace pirn

@@ -1,0 +1,10 @@
+// Everything but net, http, tls and the diagnostics servers.
+#pragma once
+
+#include "pirn/chan.h"
+#include "pirn/go.h"
+#include "pirn/runtime.h"
+#include "pirn/select.h"
+#include "pirn/sync.h"
+#include "pirn/time.h"
+#include "pirn/version.h"

@@ -1,0 +1,70 @@
+// The runtime's knobs.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace pirn::runtime {
+
+// How many goroutines may run at once. With n > 0 it changes that, up to 4096, and returns what it was before; n = 0
+// asks; a negative n throws std::invalid_argument. Outside a run: what a run would start with; nothing is changed.
+int gomaxprocs(int n = 0);
+
+// CPUs that this process may use (its affinity mask), as of the first call.
+int num_cpu() noexcept;
+
+// Goroutines that exist now, the main one included; 0 outside a run.
+int num_goroutine() noexcept;
+
+// Threads of the runtime that exist now, the one that called run() and the monitor included; 0 outside a run.
+int num_thread() noexcept;
+
+// Number of the calling goroutine, 1 for main, never used twice in a run; 0 on a thread that is no goroutine.
+std::uint64_t goid() noexcept;
+
+// Lets other goroutines run; the caller goes behind those that are queued on this P. On a thread that is no goroutine:
+// sched_yield(2).
+void gosched();
+
+// Ends the calling goroutine: its destructors run, then it is gone. The main goroutine's end by goexit leaves the others
+// running. A catch (...) that does not rethrow is a fatal error. Errors: std::logic_error on a thread that is no goroutine.
+[[noreturn]] void goexit();
+
+// Binds the goroutine to the thread it runs on, and the thread to it, until as many unlocks as locks. A goroutine that
+// ends bound takes its thread with it. unlock without lock does nothing. No-ops on a thread that is no goroutine.
+void lock_os_thread();
+void unlock_os_thread();
+
+// lock_os_thread() for a scope.
+class os_thread_lock {
+ public:
+  os_thread_lock() { lock_os_thread(); }
+  ~os_thread_lock() { unlock_os_thread(); }
+  os_thread_lock(const os_thread_lock&) = delete;
+  os_thread_lock& operator=(const os_thread_lock&) = delete;
+};
+
+// "pirn" and the version, such as "pirn0.1.0".
+const char* version() noexcept;
+
+namespace detail {
+// Whether there was something to begin: not on foreign threads, nor inside another section.
+bool begin_blocking();
+void end_blocking() noexcept;
+}  // namespace detail
+
+// Calls f() on this thread with the P given away, as around a system call that blocks: other goroutines go on meanwhile.
+// Returns what f returns; exceptions pass. Calls into pirn from inside f work. Elsewhere than on a goroutine just f().
+template <class F>
+decltype(auto) blocking(F&& f) {
+  struct section {
+    bool begun = detail::begin_blocking();
+    ~section() {
+      if (begun) detail::end_blocking();
+    }
+  } s;
+  return std::forward<F>(f)();
+}
+
+}  // namespace pirn::runtime

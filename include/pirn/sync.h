@@ -1,0 +1,115 @@
+// Locks and waiting: mutex, wait_group.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cxxabi.h>
+#include <type_traits>
+#include <utility>
+
+#include "pirn/go.h"
+
+namespace pirn {
+
+// Mutual exclusion between goroutines (and foreign threads); Lockable, so std::lock_guard and std::scoped_lock work.
+// Uncontended it is one compare-and-swap. Under contention a goroutine spins shortly, then parks; one that has waited
+// for 1 ms is served before everybody who comes later (Go's starvation mode). Not recursive. Any goroutine may unlock.
+// Thread-safety: any thread. Neither movable nor copyable.
+class mutex {
+ public:
+  constexpr mutex() noexcept = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+
+  // Blocks: parks while another holds it.
+  void lock() {
+    std::uint32_t free = 0;
+    if (!state_.compare_exchange_strong(free, k_locked, std::memory_order_acquire, std::memory_order_relaxed)) {
+      lock_slow();
+    }
+  }
+  // Blocks: never.
+  bool try_lock() noexcept {
+    std::uint32_t seen = state_.load(std::memory_order_relaxed);
+    while ((seen & (k_locked | k_starving)) == 0) {
+      if (state_.compare_exchange_weak(seen, seen | k_locked, std::memory_order_acquire, std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  // Blocks: never. Unlocking what is not locked is a fatal error ("sync: unlock of unlocked mutex").
+  void unlock() {
+    const std::uint32_t before = state_.fetch_sub(k_locked, std::memory_order_release);
+    if (before != k_locked) unlock_slow(before);
+  }
+
+ private:
+  static constexpr std::uint32_t k_locked = 1;
+  static constexpr std::uint32_t k_waiters = 2;   // somebody may stand in the parking lot
+  static constexpr std::uint32_t k_starving = 4;  // the next unlock hands the lock to the first waiter
+  void lock_slow();
+  void unlock_slow(std::uint32_t before);
+
+  std::atomic<std::uint32_t> state_{0};
+};
+
+// Waits for a number of things to be done. Neither movable nor copyable.
+// Thread-safety: any thread. A wait_group may be destroyed as soon as wait() has returned.
+class wait_group {
+ public:
+  constexpr wait_group() noexcept = default;
+  wait_group(const wait_group&) = delete;
+  wait_group& operator=(const wait_group&) = delete;
+
+  // Adds n, possibly negative, to the counter; at zero every waiter goes on. Blocks: never.
+  // Errors: std::logic_error, the counter unchanged, when it would become negative ("sync: negative WaitGroup counter")
+  // or when an add from zero meets a waiter ("sync: WaitGroup misuse: Add called concurrently with Wait").
+  void add(int n) {
+    const std::uint64_t delta = static_cast<std::uint64_t>(static_cast<std::int64_t>(n)) << 32;
+    const std::uint64_t after = state_.fetch_add(delta, std::memory_order_acq_rel) + delta;
+    // Unremarkable: a counter in 1..2^31-1, or zero with nobody waiting; and no waiters before a positive first add.
+    if (static_cast<std::int64_t>(after) >= (std::int64_t{1} << 32) && static_cast<std::uint32_t>(after) == 0) return;
+    if (after != 0) settle(n, after);
+  }
+  // add(-1).
+  void done() { add(-1); }
+  // Blocks: parks until the counter is zero.
+  void wait() {
+    if ((state_.load(std::memory_order_acquire) >> 32) != 0) wait_slow();
+  }
+  // Starts a goroutine that calls f() and counts it. An exception that leaves f is a panic.
+  template <class F>
+    requires std::is_invocable_v<std::decay_t<F>>
+  void go(F&& f) {
+    add(1);
+    try {
+      pirn::go(counted<std::decay_t<F>>{this, std::forward<F>(f)});
+    } catch (...) {
+      done();
+      throw;
+    }
+  }
+
+ private:
+  template <class F>
+  struct counted {
+    wait_group* group;
+    F f;
+    void operator()() {
+      try {
+        std::move(f)();
+      } catch (abi::__forced_unwind&) {
+        group->done();  // goexit ends it too
+        throw;
+      }
+      group->done();
+    }
+  };
+  void settle(int n, std::uint64_t after);
+  void wait_slow();
+
+  std::atomic<std::uint64_t> state_{0};  // counter in the upper half, waiters in the lower
+};
+
+}  // namespace pirn

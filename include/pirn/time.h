@@ -1,0 +1,168 @@
+// Sleeping, timers and tickers on a steady clock.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include "pirn/chan.h"
+#include "pirn/go.h"
+
+namespace pirn {
+
+// The steady clock all of pirn runs on (CLOCK_MONOTONIC); meets the requirements of a C++ clock.
+struct clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<clock>;
+  static constexpr bool is_steady = true;
+  static time_point now() noexcept;
+};
+using time_point = clock::time_point;
+using duration = clock::duration;
+
+inline time_point now() noexcept { return clock::now(); }
+
+namespace detail {
+
+// A deadline or length that does not fit counts as the farthest one.
+template <class Rep, class Period>
+duration saturated(const std::chrono::duration<Rep, Period>& d) {
+  using wide = std::chrono::duration<long double, std::nano>;
+  const wide w = d;
+  if (w >= wide(duration::max())) return duration::max();
+  if (w <= wide(duration::min())) return duration::min();
+  return std::chrono::ceil<duration>(d);
+}
+inline duration saturated(duration d) noexcept { return d; }
+
+// now() + d, no later than the end of time.
+time_point deadline_after(duration d) noexcept;
+
+// A deadline of another clock is converted once, by that clock's distance to it.
+template <class Clock, class Duration>
+time_point on_own_clock(const std::chrono::time_point<Clock, Duration>& tp) {
+  if constexpr (std::is_same_v<Clock, clock>) {
+    return time_point(saturated(tp.time_since_epoch()));
+  } else {
+    return deadline_after(saturated(tp - Clock::now()));
+  }
+}
+
+void sleep_until_instant(time_point deadline);
+void sleep_for_duration(duration d);
+
+struct timer_state;
+timer_state* timer_new(duration d, bool periodic);
+timer_state* timer_new_func(duration d, std::function<void()> f);
+bool timer_stop(timer_state* t);
+bool timer_reset(timer_state* t, duration d);
+chan_core* timer_channel(timer_state* t) noexcept;
+void timer_release(timer_state* t) noexcept;
+
+// Owns a share of a timer; the channel owns another.
+class timer_handle {
+ public:
+  explicit timer_handle(timer_state* t) noexcept : t_(t) {}
+  timer_handle(timer_handle&& o) noexcept : t_(std::exchange(o.t_, nullptr)) {}
+  timer_handle& operator=(timer_handle&& o) noexcept {
+    timer_handle(std::move(o)).swap(*this);
+    return *this;
+  }
+  ~timer_handle() {
+    if (t_ != nullptr) timer_release(t_);
+  }
+  void swap(timer_handle& o) noexcept { std::swap(t_, o.t_); }
+  timer_state* get() const {
+    if (t_ == nullptr) throw std::logic_error("use of a moved-from timer");
+    return t_;
+  }
+
+ private:
+  timer_state* t_;
+};
+
+}  // namespace detail
+
+// Blocks: parks for at least d; not at all for d <= 0 (it yields nothing either).
+template <class Rep, class Period>
+void sleep_for(const std::chrono::duration<Rep, Period>& d) {
+  detail::sleep_for_duration(detail::saturated(d));
+}
+
+// Blocks: parks until the clock has reached tp.
+template <class Clock, class Duration>
+void sleep_until(const std::chrono::time_point<Clock, Duration>& tp) {
+  detail::sleep_until_instant(detail::on_own_clock(tp));
+}
+
+// Fires once: sends the instant it was due to its channel, or runs a function on a goroutine of its own (after_func).
+// After stop() or reset() has returned no value of before can be received any more (Go 1.23). len() and cap() of the
+// channel are 0. It lives while the object or its channel does.
+// Thread-safety: any thread. Cost: constant for stop() and for a reset to a later instant.
+class timer {
+ public:
+  template <class Rep, class Period>
+  explicit timer(const std::chrono::duration<Rep, Period>& d)
+      : handle_(detail::timer_new(detail::saturated(d), false)) {}
+
+  // The nil channel for a timer of after_func.
+  recv_chan<time_point> channel() const {
+    detail::chan_core* c = detail::timer_channel(handle_.get());
+    detail::chan_retain(c);
+    return recv_chan<time_point>(c);
+  }
+  // True when it kept the value from being received, or the function from being started.
+  bool stop() { return detail::timer_stop(handle_.get()); }
+  // Fires d from now, once. Returns what stop() would have.
+  template <class Rep, class Period>
+  bool reset(const std::chrono::duration<Rep, Period>& d) {
+    return detail::timer_reset(handle_.get(), detail::saturated(d));
+  }
+
+ private:
+  template <class Rep, class Period>
+  friend timer after_func(const std::chrono::duration<Rep, Period>& d, std::function<void()> f);
+  explicit timer(detail::timer_state* t) noexcept : handle_(t) {}
+  detail::timer_handle handle_;
+};
+
+// Fires every d. A receiver that is slow misses ticks; at most one waits. Otherwise as timer.
+// Errors: std::invalid_argument for d <= 0 ("non-positive interval for NewTicker", "... for Ticker.Reset").
+class ticker {
+ public:
+  template <class Rep, class Period>
+  explicit ticker(const std::chrono::duration<Rep, Period>& d)
+      : handle_(detail::timer_new(detail::saturated(d), true)) {}
+
+  recv_chan<time_point> channel() const {
+    detail::chan_core* c = detail::timer_channel(handle_.get());
+    detail::chan_retain(c);
+    return recv_chan<time_point>(c);
+  }
+  bool stop() { return detail::timer_stop(handle_.get()); }
+  template <class Rep, class Period>
+  void reset(const std::chrono::duration<Rep, Period>& d) {
+    detail::timer_reset(handle_.get(), detail::saturated(d));
+  }
+
+ private:
+  detail::timer_handle handle_;
+};
+
+// A channel that gets the instant, once, d from now. The timer goes with the channel's last handle.
+template <class Rep, class Period>
+recv_chan<time_point> after(const std::chrono::duration<Rep, Period>& d) {
+  return timer(d).channel();
+}
+
+// Calls f on a goroutine of its own, d from now, unless stopped first. The timer need not be kept.
+template <class Rep, class Period>
+timer after_func(const std::chrono::duration<Rep, Period>& d, std::function<void()> f) {
+  return timer(detail::timer_new_func(detail::saturated(d), std::move(f)));
+}
+
+}  // namespace pirn

@@ -1,0 +1,95 @@
+// Free lists in two steps: a magazine per P, without atomics, and a depot of full batches behind it. Layer: g.
+// Idea: Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
+//
+// A magazine holds at most two batches, so an owner that allocates and frees in turn never reaches the depot, and what
+// moves between processors moves N at a time. T has `T* next` and `T* next_batch`, both owned by the list it lies in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "os/base.h"
+#include "os/futex.h"
+
+namespace pirn::rt {
+
+// Batches of free objects, linked through the first of each. Thread-safety: any thread.
+template <class T>
+class batch_depot {
+ public:
+  void put(T* batch) noexcept {
+    mu_.lock();
+    batch->next_batch = head_;
+    head_ = batch;
+    mu_.unlock();
+  }
+  T* take() noexcept {
+    mu_.lock();
+    T* batch = head_;
+    if (batch != nullptr) head_ = batch->next_batch;
+    mu_.unlock();
+    return batch;
+  }
+
+ private:
+  thread_mutex mu_;
+  T* head_ = nullptr;  // Guarded by mu_.
+};
+
+// Owner only.
+template <class T, std::uint32_t N>
+class magazine {
+ public:
+  static constexpr std::uint32_t k_batch = N;
+
+  T* try_pop() noexcept {
+    if (PIRN_UNLIKELY(current_ == nullptr)) {
+      if (spare_ == nullptr) return nullptr;
+      current_ = spare_;
+      count_ = N;
+      spare_ = nullptr;
+    }
+    T* t = current_;
+    current_ = t->next;
+    --count_;
+    return t;
+  }
+
+  // Returns a full batch for the depot when there is one too many, else null.
+  T* push(T* t) noexcept {
+    T* overflow = nullptr;
+    if (PIRN_UNLIKELY(count_ == N)) {
+      overflow = spare_;
+      spare_ = current_;
+      current_ = nullptr;
+      count_ = 0;
+    }
+    t->next = current_;
+    current_ = t;
+    ++count_;
+    return overflow;
+  }
+
+  // REQUIRES: try_pop() just returned null. `batch` is a list of `count` objects, count <= N.
+  void fill(T* batch, std::uint32_t count) noexcept {
+    current_ = batch;
+    count_ = count;
+  }
+
+  // Hands everything out, one list; for an owner that goes away.
+  T* drain() noexcept {
+    T* all = nullptr;
+    while (T* t = try_pop()) {
+      t->next = all;
+      all = t;
+    }
+    return all;
+  }
+
+ private:
+  T* current_ = nullptr;
+  std::uint32_t count_ = 0;
+  T* spare_ = nullptr;  // null, or exactly N objects
+};
+
+}  // namespace pirn::rt

@@ -1,0 +1,83 @@
+// Goroutine stacks: size classes, headers, carving. Layer: g. Memory behind it: os/stack_memory.h.
+//
+// A stack is bound to a goroutine when it first runs and handed back when it ends (late binding), so the number of
+// stacks follows the goroutines that have begun, and the one in use is hot in cache. The header lies at the high end,
+// in the page every user of the stack touches first. Consecutive stacks differ in their top offset (colour), so that
+// parked frames do not all fall into the same cache sets; the largest colour leaves a parked frame its one page.
+// Owner of a stack: the magazine or depot it lies in, else the goroutine it is bound to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "g/magazine.h"
+#include "os/base.h"
+#include "os/sanitizer.h"
+
+namespace pirn::rt {
+
+inline constexpr std::size_t k_stack_classes = 5;
+inline constexpr std::size_t k_stack_class_bytes[k_stack_classes] = {16 << 10, 64 << 10, 256 << 10, 1 << 20, 8 << 20};
+inline constexpr std::uint8_t k_default_stack_class = 2;
+// A mapping of its own, for sizes beyond the classes.
+inline constexpr std::uint8_t k_own_mapping = k_stack_classes;
+
+// Lies at the top of the stack it describes.
+struct alignas(16) stack {
+  stack* next = nullptr;        // Owner: the magazine or depot that holds it.
+  stack* next_batch = nullptr;  // Owner: the depot.
+  char* base = nullptr;         // Constant after carving: low end, guard included.
+  std::size_t bytes = 0;        // Constant after carving: from base to the high end, guard included.
+  std::uint8_t size_class = 0;  // Constant after carving.
+
+  char* usable_low() const noexcept;
+  // Where the first frame begins: 16-byte aligned, just below the header.
+  char* top() noexcept { return reinterpret_cast<char*>(this); }
+};
+
+using stack_magazine = magazine<stack, 32>;
+
+// The class that gives at least `bytes` in all; k_own_mapping beyond the largest. Zero means the default.
+std::uint8_t stack_class_for(std::size_t bytes) noexcept;
+
+// All stacks of a run that no P holds, and the arenas they were carved from. Thread-safety: any thread.
+class stack_depot {
+ public:
+  stack_depot() = default;
+  stack_depot(const stack_depot&) = delete;
+  stack_depot& operator=(const stack_depot&) = delete;
+  // Unmaps the arenas: no goroutine may have a stack any more.
+  ~stack_depot();
+
+  // Fills an empty magazine with stacks given back or newly carved; false (errno set) when there is no memory.
+  bool refill(std::uint8_t size_class, stack_magazine& m) noexcept;
+  void take_back(std::uint8_t size_class, stack* batch) noexcept { classes_[size_class].depot.put(batch); }
+  // A mapping of its own for `bytes` of stack; null with errno set when it cannot be had.
+  stack* map_own(std::size_t bytes) noexcept;
+  void unmap_own(stack* s) noexcept;
+
+ private:
+  stack* carve(std::uint8_t size_class, std::size_t want, std::size_t& got) noexcept;
+  bool new_arena(std::uint8_t size_class) noexcept;
+  struct per_class {
+    batch_depot<stack> depot;
+    thread_mutex carving;
+    // Guarded by carving.
+    char* fresh = nullptr;
+    std::size_t fresh_left = 0;
+    std::uint32_t next_colour = 0;
+  };
+  struct arena {
+    char* base;
+    std::size_t bytes;
+  };
+  per_class classes_[k_stack_classes];
+  thread_mutex arenas_mu_;
+  std::vector<arena> arenas_;  // Guarded by arenas_mu_.
+};
+
+// A reused stack keeps no poison and, for the race detector, no memory of the last goroutine's accesses.
+void scrub_for_sanitizers(stack* s) noexcept;
+
+}  // namespace pirn::rt

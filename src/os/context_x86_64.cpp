@@ -1,0 +1,21 @@
+// The first instructions of every goroutine, x86-64. Layer: os. Contract: os/context.h.
+#include "os/context.h"
+
+// The return address is declared undefined, which is how DWARF marks the outermost frame; the zero frame pointer tells
+// walkers by frame pointer the same.
+asm(R"(
+    .text
+    .globl pirn_goroutine_entry
+    .hidden pirn_goroutine_entry
+    .type pirn_goroutine_entry, @function
+    .p2align 4
+pirn_goroutine_entry:
+    .cfi_startproc
+    .cfi_undefined rip
+    endbr64
+    xorl %ebp, %ebp
+    call pirn_goroutine_main
+    ud2
+    .cfi_endproc
+    .size pirn_goroutine_entry, .-pirn_goroutine_entry
+)");

@@ -1,0 +1,52 @@
+// Sleeping and waking of threads: the raw futex, a one-shot event, and a lock for short slow-path sections.
+// Layer: os. Source: futex(2).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "os/base.h"
+
+namespace pirn::rt {
+
+inline constexpr std::int64_t k_forever = INT64_MAX;
+
+// Sleeps while *word == expected, until woken or until the monotonic instant deadline_ns. May return early.
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t deadline_ns = k_forever) noexcept;
+void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept;
+
+// A thread sleeps until another one signals; a signal that comes first is kept. One waiter.
+class thread_event {
+ public:
+  // Consumes the signal: true when there was one, false when deadline_ns passed first.
+  bool wait(std::int64_t deadline_ns = k_forever) noexcept;
+  // Wakes the waiter or lets its next wait() return at once. [EV-1] release: publishes what was written before it.
+  void signal() noexcept;
+  bool try_consume() noexcept;
+
+ private:
+  std::atomic<std::uint32_t> word_{0};  // 0 nothing, 1 signalled, 2 a thread sleeps
+};
+
+// Mutual exclusion between threads for slow paths of the runtime; the holder may be descheduled, waiters sleep.
+// Never held across a switch of goroutines.
+class thread_mutex {
+ public:
+  void lock() noexcept {
+    std::uint32_t free = 0;
+    if (!word_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) lock_slow();
+  }
+  bool try_lock() noexcept {
+    std::uint32_t free = 0;
+    return word_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed);
+  }
+  void unlock() noexcept {
+    if (word_.exchange(0, std::memory_order_release) == 2) futex_wake(word_, 1);
+  }
+
+ private:
+  void lock_slow() noexcept;
+  std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may sleep
+};
+
+}  // namespace pirn::rt

@@ -1,0 +1,82 @@
+// What the sanitizers must be told of every switch; nothing at all in ordinary builds. Layer: os.
+// Source: <sanitizer/tsan_interface.h>, <sanitizer/common_interface_defs.h>.
+//
+// TSan: every goroutine that has a stack has a fiber. Switches are announced with the no-sync flag, so that two
+// goroutines are not taken for ordered just because one thread ran both; the real edges (who made whom ready, who
+// started whom) are annotated where they arise. The fiber changes only after the work that follows a park has run, so
+// that a lock which the parking goroutine holds is given back in its name.
+// ASan: told the bounds of each stack before the switch and that it arrived after it.
+#pragma once
+
+#include <cstddef>
+
+#include "os/base.h"
+
+#ifdef PIRN_TSAN
+extern "C" {
+void* __tsan_get_current_fiber();
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+#endif
+#ifdef PIRN_ASAN
+extern "C" {
+void __sanitizer_start_switch_fiber(void** fake_stack_save, const void* bottom, std::size_t size);
+void __sanitizer_finish_switch_fiber(void* fake_stack_save, const void** bottom_old, std::size_t* size_old);
+void __asan_unpoison_memory_region(void const volatile* addr, std::size_t size);
+void __lsan_register_root_region(const void* p, std::size_t size);
+void __lsan_unregister_root_region(const void* p, std::size_t size);
+}
+#endif
+
+namespace pirn::rt {
+
+// Part of every goroutine and every scheduling stack. Empty in ordinary builds.
+struct sanitizer_state {
+#ifdef PIRN_TSAN
+  void* fiber = nullptr;
+#endif
+#ifdef PIRN_ASAN
+  void* fake_stack = nullptr;
+  const void* bottom = nullptr;
+  std::size_t size = 0;
+#endif
+};
+
+// `at` happens before whoever calls happens_after(at) next.
+PIRN_ALWAYS_INLINE void happens_before([[maybe_unused]] void* at) noexcept {
+#ifdef PIRN_TSAN
+  __tsan_release(at);
+#endif
+}
+PIRN_ALWAYS_INLINE void happens_after([[maybe_unused]] void* at) noexcept {
+#ifdef PIRN_TSAN
+  __tsan_acquire(at);
+#endif
+}
+
+PIRN_ALWAYS_INLINE void before_switch([[maybe_unused]] sanitizer_state* from,
+                                      [[maybe_unused]] const sanitizer_state& to) noexcept {
+#ifdef PIRN_ASAN
+  __sanitizer_start_switch_fiber(from != nullptr ? &from->fake_stack : nullptr, to.bottom, to.size);
+#endif
+}
+
+// First thing on the other stack. `self` is the one that goes on now.
+PIRN_ALWAYS_INLINE void after_switch([[maybe_unused]] sanitizer_state& self) noexcept {
+#ifdef PIRN_ASAN
+  __sanitizer_finish_switch_fiber(self.fake_stack, nullptr, nullptr);
+#endif
+}
+
+// Once the work that follows a park has run in the name of the one that parked.
+PIRN_ALWAYS_INLINE void adopt_fiber([[maybe_unused]] sanitizer_state& self) noexcept {
+#ifdef PIRN_TSAN
+  __tsan_switch_to_fiber(self.fiber, 1);
+#endif
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,82 @@
+// Reservations and guards behind os/stack_memory.h. Layer: os.
+#include "os/stack_memory.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "os/base.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+namespace pirn::rt {
+
+namespace {
+
+std::atomic<std::uint64_t> unguarded{0};
+std::atomic<guard_form> best_form{
+#ifdef PIRN_ASAN
+    // The leak checker reads whole mappings; a guard inside a readable one would stop it.
+    guard_form::mprotect
+#else
+    guard_form::madvise
+#endif
+};
+
+bool guard_by_madvise(char* base, std::size_t stride, std::size_t guard, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (madvise(base + i * stride, guard, MADV_GUARD_INSTALL) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+char* reserve_stack_memory(std::size_t bytes) noexcept {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  const int saved = errno;
+  madvise(p, bytes, MADV_NOHUGEPAGE);  // fails on kernels built without huge pages, where there is nothing to refuse
+  errno = saved;
+  return static_cast<char*>(p);
+}
+
+void release_stack_memory(char* base, std::size_t bytes) noexcept { munmap(base, bytes); }
+
+std::size_t guard_stacks(char* base, std::size_t stride, std::size_t count) noexcept {
+  const int saved = errno;
+  const std::size_t guard = guard_size(stride);
+  std::size_t guarded = 0;
+  if (best_form.load(std::memory_order_relaxed) == guard_form::madvise) {
+    if (guard_by_madvise(base, stride, guard, count)) {
+      errno = saved;
+      return count;
+    }
+    // EINVAL: this kernel has none, and will not grow one.
+    if (errno == EINVAL) best_form.store(guard_form::mprotect, std::memory_order_relaxed);
+  }
+  if (best_form.load(std::memory_order_relaxed) != guard_form::none) {
+    while (guarded < count && mprotect(base + guarded * stride, guard, PROT_NONE) == 0) ++guarded;
+  }
+  unguarded.fetch_add(count - guarded, std::memory_order_relaxed);
+  errno = saved;
+  return guarded;
+}
+
+void discard_stack_pages(char* base, std::size_t bytes) noexcept {
+  const int saved = errno;
+  madvise(base, bytes, MADV_DONTNEED);
+  errno = saved;
+}
+
+std::uint64_t unguarded_stacks() noexcept { return unguarded.load(std::memory_order_relaxed); }
+
+void limit_guard_form_for_test(guard_form best) noexcept { best_form.store(best, std::memory_order_relaxed); }
+
+}  // namespace pirn::rt

@@ -1,0 +1,80 @@
+// The slow ways into and out of the runtime. Layer: sched. The rule: sched/entry.h.
+#include "sched/entry.h"
+
+#include <sched.h>
+
+namespace pirn::rt {
+
+worker* enter_slow(worker* w) noexcept {
+  for (;;) {
+    const std::uint32_t why = w->attention.load(std::memory_order_acquire);
+    if ((why & k_attn_stop) != 0 && (why & k_attn_blocking) == 0) abandon_current();
+    if ((why & k_attn_hold) != 0) {
+      wait_while_held(w);
+      continue;
+    }
+    if ((why & k_attn_blocking) != 0) {
+      if ((why & k_attn_stop) != 0) abandon_current();
+      return take_p_back(w);  // the goroutine is bound to this thread for the section, so w stays
+    }
+    if ((why & k_attn_retired) != 0) {
+      w->attention.fetch_and(~k_attn_retired, std::memory_order_relaxed);
+      if (w->p != nullptr && w->p->retired.load(std::memory_order_relaxed)) {
+        drop_retired_p(w);
+        w = take_p_back(w);
+      }
+      continue;
+    }
+    if ((why & k_attn_share) != 0) {
+      share_queue(w);
+      continue;
+    }
+    return w;
+  }
+}
+
+// Inside blocking() every runtime call borrows a P for its length only.
+void leave_slow(worker* w) noexcept {
+  w->inside.store(1, std::memory_order_relaxed);
+  processor* p = w->p;
+  w->p = nullptr;
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  hand_on(*w->sched, p);
+  w->inside.store(0, std::memory_order_release);
+}
+
+void wait_while_held(worker* w) noexcept {
+  for (;;) {
+    // Outside while waiting: the holder must not take us for somebody who works on the P.
+    w->inside.store(0, std::memory_order_release);
+    for (int round = 0; (w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0; ++round) {  // [EN-4]
+      if (round < 100) {
+        cpu_pause();
+      } else {
+        sched_yield();
+      }
+    }
+    w->inside.store(1, std::memory_order_relaxed);  // [EN-1] again
+    light_barrier();
+    if ((w->attention.load(std::memory_order_acquire) & k_attn_hold) == 0) return;
+  }
+}
+
+namespace {
+// Foreign threads inside the runtime. A run is torn down only when there are none.
+std::atomic<std::uint32_t> foreign_inside{0};
+}  // namespace
+
+scheduler* foreign_enter() noexcept {
+  // seq_cst with the teardown's store of null and its read of the count: one of the two sees the other.
+  foreign_inside.fetch_add(1, std::memory_order_seq_cst);
+  return the_scheduler.load(std::memory_order_seq_cst);
+}
+
+void foreign_leave() noexcept { foreign_inside.fetch_sub(1, std::memory_order_release); }
+
+void wait_for_foreign_threads() noexcept {
+  while (foreign_inside.load(std::memory_order_seq_cst) != 0) sched_yield();
+}
+
+}  // namespace pirn::rt

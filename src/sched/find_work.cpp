@@ -1,0 +1,229 @@
+// What a worker runs next. Layer: sched. Reads top-down as the search order of the essay: due timers, every 61st time
+// the global queue, the own queue, the global queue, all timers, other Ps, spin a little, sleep.
+#include "os/clock.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+namespace {
+
+constexpr int k_spin_rounds = 4;
+constexpr int k_pauses_per_round = 50;  // about half a microsecond
+
+void own_timers(worker* w) noexcept {
+  timer_heap& heap = *w->p->timers;
+  const std::int64_t when = heap.next_when();
+  if (when == k_forever) return;
+  const std::int64_t now = now_ns();
+  if (when <= now) run_timers(*w->sched, heap, now);
+}
+
+// The round in which nobody is preferred: global queue first, then the ring before the slot, so that two goroutines
+// that keep waking each other through the slot do not starve the ring.
+goroutine* fair_round(worker* w) noexcept {
+  processor* p = w->p;
+  scheduler& s = *w->sched;
+  if (s.global_count.load(std::memory_order_relaxed) != 0) {
+    g_list one = pop_global(s, 1);
+    if (one.first != nullptr) return one.first;
+  }
+  goroutine* g = p->queue.pop_head();
+  return g != nullptr ? g : p->queue.take_next();
+}
+
+goroutine* from_global(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  const std::uint32_t size = s.global_count.load(std::memory_order_relaxed);
+  if (size == 0) return nullptr;
+  std::uint32_t most = size / static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed)) + 1;
+  if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
+  g_list list = pop_global(s, most);
+  goroutine* first = list.pop_front();
+  while (goroutine* g = list.pop_front()) w->p->queue.push_tail(g);  // the ring is empty here
+  return first;
+}
+
+bool may_spin(scheduler& s) noexcept {
+  const int busy = s.gomaxprocs.load(std::memory_order_relaxed) - s.idle_p_count.load(std::memory_order_relaxed);
+  return 2 * s.spinning.load(std::memory_order_relaxed) < busy;
+}
+
+goroutine* look_elsewhere(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  if (s.gomaxprocs.load(std::memory_order_relaxed) == 1) return nullptr;
+  if (!w->spinning) {
+    if (!may_spin(s)) return nullptr;
+    w->spinning = true;
+    s.spinning.fetch_add(1, std::memory_order_seq_cst);
+  }
+  for (int round = 0; round < k_spin_rounds; ++round) {
+    if (goroutine* g = steal(w)) return g;
+    if (goroutine* g = from_global(w)) return g;
+    if (s.stopping.load(std::memory_order_relaxed)) return nullptr;
+    for (int i = 0; i < k_pauses_per_round; ++i) cpu_pause();
+  }
+  return nullptr;
+}
+
+// One goroutine, without waiting for one.
+goroutine* try_find(worker* w) noexcept {
+  processor* p = w->p;
+  scheduler& s = *w->sched;
+  own_timers(w);
+  if (p->until_global_check == 0) {
+    p->until_global_check = k_global_check;
+    if (goroutine* g = fair_round(w)) return g;
+  }
+  if (goroutine* g = p->queue.pop()) return g;
+  if (goroutine* g = from_global(w)) return g;
+  if (next_timer(s) != k_forever) {
+    run_all_timers(s, now_ns());
+    if (goroutine* g = p->queue.pop()) return g;
+  }
+  return look_elsewhere(w);
+}
+
+void park_stackless(scheduler& s, goroutine* g) noexcept {
+  s.mu.lock();
+  s.stackless.push_back(g);
+  s.stackless_count.store(s.stackless.count, std::memory_order_relaxed);
+  s.mu.unlock();
+}
+
+// Nothing runs, nothing waits for time, and goroutines wait for stacks that nobody will give back.
+void check_stuck_without_stacks(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  if (PIRN_LIKELY(s.stackless_count.load(std::memory_order_relaxed) == 0)) return;
+  s.mu.lock();
+  const bool alone = s.idle_p_count.load(std::memory_order_relaxed) + 1 == s.gomaxprocs.load(std::memory_order_relaxed);
+  goroutine* g = alone && s.global.count == 0 ? s.stackless.pop_front() : nullptr;
+  s.stackless_count.store(s.stackless.count, std::memory_order_relaxed);
+  s.mu.unlock();
+  if (g == nullptr || next_timer(s) != k_forever) {
+    if (g != nullptr) park_stackless(s, g);
+    return;
+  }
+  if (!bind_stack(w->p, g)) fatal("out of memory (goroutine stacks)");
+  w->p->queue.push_tail(g);
+}
+
+// The run is over and the last goroutines unwind on this thread: waits for a timer of theirs, within the grace.
+bool wait_while_draining(scheduler& s) noexcept {
+  const std::int64_t when = next_timer(s);
+  if (live_goroutines(s) == 0 || when > s.drain_until) return false;
+  std::atomic<std::uint32_t> nobody{0};
+  futex_wait(nobody, 0, when);
+  return true;
+}
+
+}  // namespace
+
+std::int64_t next_timer(scheduler& s) noexcept {
+  std::int64_t earliest = k_forever;
+  const int n = s.proc_slots.load(std::memory_order_acquire);
+  for (int i = 0; i < n; ++i) {
+    const std::int64_t when = s.procs[static_cast<std::size_t>(i)]->timers->next_when();
+    if (when < earliest) earliest = when;
+  }
+  return earliest;
+}
+
+void run_timers(scheduler&, timer_heap& heap, std::int64_t now) noexcept {
+  due_timers due;
+  if (!heap.run_due(now, due)) return;
+  while (goroutine* g = due.wake_first) {
+    due.wake_first = g->next;
+    ready_last(g);  // in the order of their instants
+  }
+  while (timer_node* t = due.deferred_first) {
+    due.deferred_first = t->next_fired;
+    t->kind->fire(*t, t->fired_due);
+    heap.unpin(*t);
+  }
+}
+
+void run_all_timers(scheduler& s, std::int64_t now) noexcept {
+  const int n = s.proc_slots.load(std::memory_order_acquire);
+  for (int i = 0; i < n; ++i) {
+    timer_heap& heap = *s.procs[static_cast<std::size_t>(i)]->timers;
+    if (heap.next_when() <= now) run_timers(s, heap, now);
+  }
+}
+
+bool bind_stack(processor* p, goroutine* g) noexcept {
+  stack_magazine& free = p->free_stacks[g->size_class];
+  stack* stk = free.try_pop();
+  if (PIRN_UNLIKELY(stk == nullptr)) {
+    if (!this_worker()->sched->stacks.refill(g->size_class, free)) return false;
+    stk = free.try_pop();
+  }
+  g->stk = stk;
+  prepare_stack(g);
+  return true;
+}
+
+void prepare_stack(goroutine* g) noexcept {
+  stack* stk = g->stk;
+  g->ctx = {stk->top(), nullptr, reinterpret_cast<void*>(&pirn_goroutine_entry)};
+#ifdef PIRN_ASAN
+  g->san.fake_stack = nullptr;
+  g->san.bottom = stk->usable_low();
+  g->san.size = static_cast<std::size_t>(stk->top() - stk->usable_low());
+#endif
+#ifdef PIRN_TSAN
+  // What the scrubbing writes must count as the new goroutine's own.
+  void* here = __tsan_get_current_fiber();
+  g->san.fiber = __tsan_create_fiber(0);
+  __tsan_switch_to_fiber(g->san.fiber, 1);
+#endif
+  scrub_for_sanitizers(stk);
+#ifdef PIRN_TSAN
+  __tsan_switch_to_fiber(here, 1);
+#endif
+}
+
+goroutine* find_work(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  for (;;) {
+    if (PIRN_UNLIKELY(w->locked_g != nullptr)) return wait_for_own_goroutine(w);
+    if (PIRN_UNLIKELY(w->must_end)) {
+      hand_on(s, w->p);
+      w->p = nullptr;
+      return nullptr;
+    }
+    if (PIRN_UNLIKELY(s.stopping.load(std::memory_order_relaxed))) return nullptr;
+    if (PIRN_UNLIKELY(w->p == nullptr)) {
+      sleep_without_p(w);
+      continue;
+    }
+    const std::uint32_t why = w->attention.load(std::memory_order_relaxed);
+    if (PIRN_UNLIKELY((why & k_attn_share) != 0)) share_queue(w);
+    if (PIRN_UNLIKELY(w->p->retired.load(std::memory_order_relaxed))) {
+      drop_retired_p(w);
+      continue;
+    }
+
+    goroutine* g = try_find(w);
+    if (g == nullptr) {
+      check_stuck_without_stacks(w);
+      if (!w->p->queue.empty()) continue;
+      if (PIRN_UNLIKELY(s.draining) && !wait_while_draining(s)) return nullptr;
+      if (!s.draining) go_idle(w);
+      continue;
+    }
+    if (w->spinning) stop_spinning(w);
+    if (PIRN_UNLIKELY((g->flags & k_g_locked) != 0) && g->extras->locked_to != w) {
+      hand_to_locked(w, g);
+      continue;
+    }
+    if (bind_or_defer(w, g)) return g;
+  }
+}
+
+bool bind_or_defer(worker* w, goroutine* g) noexcept {
+  if (g->stk != nullptr || bind_stack(w->p, g)) return true;
+  park_stackless(*w->sched, g);
+  return false;
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,235 @@
+// Who sleeps, who looks for work, and when a sleeper is woken. Layer: sched.
+// Essay: docs/internals/scheduler.md "Sleeping and waking". Model: docs/internals/models/idle.pml.
+//
+// Orderings
+//   [ID-1] submit: queue the work (plain stores of the owner, or under mu); light_barrier; read idle_p_count, spinning.
+//   [ID-2] going idle: publish the idle P, end spinning (under mu); heavy_barrier; look at every queue again.
+//   The two are a Dekker pair: the submitter sees the idle P or the one going idle sees the work. Work in a P's `next`
+//   slot alone is not announced (it runs as soon as its maker stops); sysmon bounds how long it waits.
+#include "os/clock.h"
+#include "os/membarrier.h"
+#include "sched/scheduler.h"
+
+namespace pirn::rt {
+
+processor* pop_idle_p_locked(scheduler& s) noexcept {
+  processor* p = s.idle_ps;
+  if (p == nullptr) return nullptr;
+  s.idle_ps = p->next_idle;
+  p->owned = true;
+  s.idle_p_count.fetch_sub(1, std::memory_order_relaxed);
+  if (s.sysmon_deep) {
+    s.sysmon_deep = false;
+    s.sysmon_event.signal();
+  }
+  return p;
+}
+
+void push_idle_p_locked(scheduler& s, processor* p) noexcept {
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  p->owned = false;
+  if (p->retired.load(std::memory_order_relaxed)) return;
+  p->next_idle = s.idle_ps;
+  s.idle_ps = p;
+  s.idle_p_count.fetch_add(1, std::memory_order_relaxed);
+}
+
+void bind_p(worker* w, processor* p) noexcept {
+  w->p = p;
+  p->holder.store(w, std::memory_order_release);
+}
+
+void push_global(scheduler& s, goroutine* g) noexcept {
+  s.mu.lock();
+  s.global.push_back(g);
+  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.mu.unlock();
+}
+
+void push_global(scheduler& s, g_list& list) noexcept {
+  s.mu.lock();
+  s.global.append(list);
+  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.mu.unlock();
+}
+
+g_list pop_global(scheduler& s, std::uint32_t most) noexcept {
+  g_list out;
+  s.mu.lock();
+  while (out.count < most) {
+    goroutine* g = s.global.pop_front();
+    if (g == nullptr) break;
+    out.push_back(g);
+  }
+  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.mu.unlock();
+  return out;
+}
+
+namespace {
+
+void list_worker_locked(scheduler& s, worker* w) noexcept {
+  w->prev_idle = nullptr;
+  w->next_idle = s.idle_workers;
+  if (s.idle_workers != nullptr) s.idle_workers->prev_idle = w;
+  s.idle_workers = w;
+  w->on_idle_list = true;
+}
+
+void unlist_worker_locked(scheduler& s, worker* w) noexcept {
+  if (w->prev_idle != nullptr) {
+    w->prev_idle->next_idle = w->next_idle;
+  } else {
+    s.idle_workers = w->next_idle;
+  }
+  if (w->next_idle != nullptr) w->next_idle->prev_idle = w->prev_idle;
+  w->on_idle_list = false;
+  if (s.timekeeper == w) s.timekeeper = nullptr;
+}
+
+PIRN_COLD void wake_slow(scheduler& s) noexcept {
+  int none = 0;
+  if (!s.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
+  s.mu.lock();
+  processor* p = pop_idle_p_locked(s);
+  s.mu.unlock();
+  if (p == nullptr) {
+    s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+    return;
+  }
+  start_worker(s, p, true);
+}
+
+// Takes what the one who woke w left for it.
+void accept(worker* w) noexcept {
+  processor* p = w->handed_p;
+  w->handed_p = nullptr;
+  if (p != nullptr) bind_p(w, p);
+}
+
+// Sleeps while on the idle list. True when woken by somebody (who took w off the list), false when `deadline` passed.
+bool sleep_listed(worker* w, std::int64_t deadline) noexcept {
+  if (w->wake.wait(deadline)) {
+    accept(w);
+    return true;
+  }
+  scheduler& s = *w->sched;
+  s.mu.lock();
+  if (!w->on_idle_list) {
+    s.mu.unlock();
+    w->wake.wait();  // the signal is under way
+    accept(w);
+    return true;
+  }
+  if (s.timekeeper == w) s.timekeeper = nullptr;
+  if (processor* p = pop_idle_p_locked(s)) {
+    unlist_worker_locked(s, w);
+    s.mu.unlock();
+    bind_p(w, p);
+    return true;
+  }
+  s.mu.unlock();
+  return false;
+}
+
+}  // namespace
+
+void wake_if_needed(scheduler& s) noexcept {
+  light_barrier();  // [ID-1]
+  if (PIRN_LIKELY(s.idle_p_count.load(std::memory_order_relaxed) == 0)) return;
+  if (s.spinning.load(std::memory_order_relaxed) != 0) return;
+  wake_slow(s);
+}
+
+void stop_spinning(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  w->spinning = false;
+  s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  // While we span, submitters woke nobody: look once more on their behalf. The barrier makes their queues visible.
+  if (s.idle_p_count.load(std::memory_order_relaxed) == 0) return;
+  heavy_barrier();
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+}
+
+void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
+  s.mu.lock();
+  worker* w = s.idle_workers;
+  if (w == nullptr) {
+    // A new thread: sysmon makes it, so that no goroutine's signal mask or affinity leaks into it, and nobody waits for
+    // malloc inside the runtime.
+    p->start_spinning = spinning;
+    p->next_start = s.starts;
+    s.starts = p;
+    s.sysmon_deep = false;
+    s.mu.unlock();
+    s.sysmon_event.signal();
+    return;
+  }
+  unlist_worker_locked(s, w);
+  w->handed_p = p;
+  w->spinning = spinning;
+  s.mu.unlock();
+  w->wake.signal();
+}
+
+void sleep_without_p(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  s.mu.lock();
+  if (s.stopping.load(std::memory_order_relaxed)) {
+    s.mu.unlock();
+    return;
+  }
+  list_worker_locked(s, w);
+  s.mu.unlock();
+  while (!s.stopping.load(std::memory_order_relaxed)) {
+    if (sleep_listed(w, k_forever)) return;
+  }
+}
+
+void go_idle(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  s.mu.lock();
+  if (s.global.count != 0 || s.stopping.load(std::memory_order_relaxed)) {
+    s.mu.unlock();
+    return;
+  }
+  push_idle_p_locked(s, w->p);
+  w->p = nullptr;
+  list_worker_locked(s, w);
+  if (w->spinning) {
+    w->spinning = false;
+    s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  s.mu.unlock();
+  heavy_barrier();  // [ID-2]
+
+  while (!s.stopping.load(std::memory_order_relaxed)) {
+    const std::int64_t deadline = next_timer(s);
+    const bool work = s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s);
+    bool keeper = false;
+    s.mu.lock();
+    if (w->on_idle_list) {
+      if (work) {
+        if (processor* p = pop_idle_p_locked(s)) {
+          unlist_worker_locked(s, w);
+          w->spinning = true;
+          s.spinning.fetch_add(1, std::memory_order_seq_cst);
+          s.mu.unlock();
+          bind_p(w, p);
+          return;
+        }
+      }
+      // One sleeper keeps the time. A P that is idle has nobody else to run its timers.
+      if (deadline != k_forever && s.idle_ps != nullptr &&
+          (s.timekeeper == nullptr || s.timekeeper->sleeps_until > deadline)) {
+        s.timekeeper = w;
+        w->sleeps_until = deadline;
+        keeper = true;
+      }
+    }
+    s.mu.unlock();
+    if (sleep_listed(w, keeper ? deadline : k_forever)) return;
+  }
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,124 @@
+// The public knobs and the entry points that the headers' templates call. Layer: sched.
+#include <sched.h>
+
+#include <stdexcept>
+
+#include "os/cpu.h"
+#include "pirn/detail/start.h"
+#include "pirn/runtime.h"
+#include "pirn/version.h"
+#include "sched/entry.h"
+#include "sched/locked.h"
+#include "sched/panic.h"
+#include "sched/run.h"
+#include "sched/spawn.h"
+
+namespace pirn::runtime {
+
+using namespace pirn::rt;  // NOLINT: this file implements the public functions over rt
+
+int gomaxprocs(int n) {
+  if (n < 0) throw std::invalid_argument("gomaxprocs: negative count");
+  const entry e;
+  scheduler* s = the_scheduler.load(std::memory_order_acquire);
+  if (s == nullptr) return default_gomaxprocs();
+  if (n == 0) return s->gomaxprocs.load(std::memory_order_relaxed);
+  return change_gomaxprocs(*s, n);
+}
+
+int num_cpu() noexcept {
+  static const int count = affinity_cpu_count();
+  return count;
+}
+
+int num_goroutine() noexcept {
+  const entry e;
+  scheduler* s = the_scheduler.load(std::memory_order_acquire);
+  return s == nullptr ? 0 : live_goroutines(*s);
+}
+
+int num_thread() noexcept {
+  const entry e;
+  scheduler* s = the_scheduler.load(std::memory_order_acquire);
+  constexpr int k_caller_and_sysmon = 2;
+  return s == nullptr ? 0 : static_cast<int>(s->live_threads.load(std::memory_order_relaxed)) + k_caller_and_sysmon;
+}
+
+std::uint64_t goid() noexcept {
+  const worker* w = this_worker();
+  return w == nullptr ? 0 : w->current->id;
+}
+
+void gosched() {
+  worker* w = this_worker();
+  if (w == nullptr) {
+    sched_yield();
+    return;
+  }
+  const entry e;
+  yield_to_others();
+}
+
+void goexit() {
+  if (this_worker() == nullptr) throw std::logic_error("goexit: not on a goroutine");
+  unwind_current();
+}
+
+void lock_os_thread() {
+  const entry e;
+  if (e.on() != nullptr) lock_to_thread(e.on(), e.current());
+}
+
+void unlock_os_thread() {
+  const entry e;
+  if (e.on() != nullptr) unlock_from_thread(e.on(), e.current());
+}
+
+const char* version() noexcept { return "pirn" PIRN_VERSION; }
+
+namespace detail {
+
+bool begin_blocking() {
+  worker* w = this_worker();
+  if (w == nullptr || (w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) return false;
+  rt::begin_blocking();
+  return true;
+}
+
+void end_blocking() noexcept { rt::end_blocking(); }
+
+}  // namespace detail
+
+}  // namespace pirn::runtime
+
+namespace pirn::detail {
+
+new_goroutine::new_goroutine() {
+  rt::goroutine* g = rt::new_goroutine(0, nullptr);
+  g_ = g;
+  slot_ = &g->slot;
+}
+
+new_goroutine::new_goroutine(std::size_t stack_size, const std::string& name) {
+  rt::goroutine* g = rt::new_goroutine(stack_size, &name);
+  g_ = g;
+  slot_ = &g->slot;
+}
+
+// Not inlined into the caller, whose address is the creator's.
+[[gnu::noinline]] void new_goroutine::start() {
+  rt::start_goroutine(static_cast<rt::goroutine*>(g_), __builtin_return_address(0));
+  g_ = nullptr;
+}
+
+void new_goroutine::discard() noexcept { rt::discard_goroutine(static_cast<rt::goroutine*>(g_)); }
+
+void run(const run_settings& settings, void (*fn)(void*), void* arg) {
+  rt::run_main({settings.gomaxprocs, settings.stack_size, settings.main_stack_size, settings.lock_main_thread,
+                static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns},
+               fn, arg);
+}
+
+void panic_with_current_exception() noexcept { rt::panic_with_current_exception(); }
+
+}  // namespace pirn::detail

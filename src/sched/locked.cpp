@@ -1,0 +1,129 @@
+// Goroutines bound to threads, and sections in which a goroutine gives its P up. Layer: sched.
+//
+// A bound goroutine runs on its own thread only. Whoever finds it runnable gives that thread its P along with it; its
+// thread, while it is parked, holds no P and sleeps.
+// Invariant: g is bound to w  <=>  w->locked_g == g  <=>  g->extras->locked_to == w and g has k_g_locked.
+#include "sched/locked.h"
+
+#include "os/membarrier.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+void hand_on(scheduler& s, processor* p) noexcept {
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  const bool busy = !p->queue.empty() || s.global_count.load(std::memory_order_relaxed) != 0 ||
+                    next_timer(s) != k_forever || any_ring_has_work(s);
+  if (busy && !p->retired.load(std::memory_order_relaxed)) {
+    start_worker(s, p, false);
+    return;
+  }
+  g_list left;
+  while (goroutine* g = p->queue.pop()) left.push_back(g);
+  s.mu.lock();
+  s.global.append(left);
+  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  push_idle_p_locked(s, p);
+  s.mu.unlock();
+  heavy_barrier();  // [ID-2]: what came in meanwhile saw no idle P
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+}
+
+void hand_to_locked(worker* w, goroutine* g) noexcept {
+  worker* own = g->extras->locked_to;
+  processor* p = w->p;
+  w->p = nullptr;
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  own->handed_p = p;
+  own->wake.signal();
+}
+
+namespace {
+
+// Sleeps until another worker hands over a P together with w's own goroutine. False when the run is over.
+bool wait_for_hand_over(worker* w) noexcept {
+  for (;;) {
+    w->wake.wait();
+    if (processor* p = w->handed_p) {
+      w->handed_p = nullptr;
+      bind_p(w, p);
+      return true;
+    }
+    if (w->sched->stopping.load(std::memory_order_acquire)) return false;
+  }
+}
+
+}  // namespace
+
+goroutine* wait_for_own_goroutine(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  goroutine* g = w->locked_g;
+  if (w->spinning) stop_spinning(w);
+  if (processor* p = w->p) {
+    w->p = nullptr;
+    hand_on(s, p);
+  }
+  return wait_for_hand_over(w) ? g : nullptr;
+}
+
+worker* take_p_back(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  s.mu.lock();
+  processor* p = pop_idle_p_locked(s);
+  s.mu.unlock();
+  if (p != nullptr) {
+    bind_p(w, p);
+    return w;
+  }
+  goroutine* g = w->current;
+  if (w->locked_g != g) {
+    requeue_without_p();
+    return this_worker();
+  }
+  g->set_state(g_state::runnable);
+  push_global(s, g);
+  wake_if_needed(s);
+  if (!wait_for_hand_over(w)) abandon_current();
+  g->set_state(g_state::running);
+  return w;
+}
+
+void lock_to_thread(worker* w, goroutine* g) {
+  if (g->extras == nullptr) g->extras = new g_extras;
+  if (g->extras->lock_count++ != 0) return;
+  g->extras->locked_to = w;
+  g->flags |= k_g_locked;
+  w->locked_g = g;
+}
+
+void unlock_from_thread(worker* w, goroutine* g) noexcept {
+  if (g->extras == nullptr || g->extras->lock_count == 0) return;
+  if (--g->extras->lock_count != 0) return;
+  g->extras->locked_to = nullptr;
+  g->flags &= static_cast<std::uint8_t>(~k_g_locked);
+  w->locked_g = nullptr;
+}
+
+void begin_blocking() {
+  worker* w = enter(this_worker());
+  // Calls into pirn from inside the section come back to this thread: the section runs on it.
+  lock_to_thread(w, w->current);
+  processor* p = w->p;
+  w->p = nullptr;
+  w->attention.fetch_or(k_attn_blocking, std::memory_order_relaxed);
+  hand_on(*w->sched, p);
+  w->inside.store(0, std::memory_order_release);
+}
+
+void end_blocking() noexcept {
+  worker* w = this_worker();
+  w->inside.store(1, std::memory_order_relaxed);
+  w->attention.fetch_and(~k_attn_blocking, std::memory_order_relaxed);
+  light_barrier();
+  unlock_from_thread(w, w->current);
+  if ((w->attention.load(std::memory_order_acquire) & k_attn_stop) != 0) abandon_current();
+  w = take_p_back(w);
+  leave(w);
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,17 @@
+// Binding goroutines to threads; blocking sections. Layer: sched.
+#pragma once
+
+#include "sched/worker.h"
+
+namespace pirn::rt {
+
+// REQUIRE: inside, g runs on w. Nest: as many unlocks as locks. The first lock may allocate.
+void lock_to_thread(worker* w, goroutine* g);
+void unlock_from_thread(worker* w, goroutine* g) noexcept;
+
+// Between the two the goroutine holds no P and runs on this thread; calls into pirn take one for their length.
+// REQUIRE: on a goroutine, outside, not nested.
+void begin_blocking();
+void end_blocking() noexcept;
+
+}  // namespace pirn::rt

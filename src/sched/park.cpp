@@ -1,0 +1,319 @@
+// Switching: how a goroutine stops, goes on, yields and ends. Layer: sched. Essay: docs/internals/scheduler.md.
+//
+// A goroutine that parks goes straight to the next runnable one of its P; the scheduling stack is only for what that
+// cannot do: nothing to run here, every k_global_check-th dispatch, goroutines bound to threads, no stack to be had.
+// What must follow a park (giving back the lock of the queue it stands in) runs first thing on the other side: from
+// then on the goroutine may be made ready elsewhere, and its context is complete.
+#include <cxxabi.h>
+
+#include "os/fatal.h"
+#include "sched/entry.h"
+#include "sched/panic.h"
+
+namespace pirn::rt {
+
+std::atomic<scheduler*> the_scheduler{nullptr};
+
+namespace {
+
+PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
+  after_switch(self);
+  const switch_work work = w->after;
+  if (work.fn != nullptr) {
+    w->after.fn = nullptr;
+    work.fn(work.arg);
+  }
+  adopt_fiber(self);
+}
+
+PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {
+  w->current = g;
+  g->set_state(g_state::running);
+  *w->eh = g->eh;
+}
+
+// g stops, next goes on; returns when g goes on, on whatever worker.
+PIRN_ALWAYS_INLINE void switch_goroutines(worker* w, goroutine* g, goroutine* next) noexcept {
+  g->eh = *w->eh;
+  make_current(w, next);
+  switch_fp_control(g->fp, next->fp);
+  before_switch(&g->san, next->san);
+  switch_context(&g->ctx, &next->ctx);
+  landed(this_worker(), g->san);
+  happens_after(g);
+}
+
+PIRN_NOINLINE void switch_to_scheduler(worker* w, goroutine* g) noexcept {
+  g->eh = *w->eh;
+  *w->eh = w->sched_eh;
+  w->current = nullptr;
+  switch_fp_control(g->fp, w->sched_fp);
+  before_switch(&g->san, w->sched_san);
+  switch_context(&g->ctx, &w->sched_ctx);
+  landed(this_worker(), g->san);
+  happens_after(g);
+}
+
+// The next goroutine that can be switched to from here, or null: the scheduling stack must find one.
+PIRN_ALWAYS_INLINE goroutine* pick_direct(worker* w, processor* p) noexcept {
+  p->tick.store(p->tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (PIRN_UNLIKELY(p->until_global_check <= 1)) {
+    p->until_global_check = 0;
+    return nullptr;
+  }
+  --p->until_global_check;
+  if (PIRN_UNLIKELY(w->locked_g != nullptr)) return nullptr;
+  goroutine* g = p->queue.pop();
+  if (g == nullptr) return nullptr;
+  if (PIRN_UNLIKELY((g->flags & k_g_locked) != 0)) {
+    p->queue.exchange_next(g);  // the slot is empty: pop() looks there first
+    return nullptr;
+  }
+  return g;
+}
+
+PIRN_ALWAYS_INLINE goroutine* pick_direct_with_stack(worker* w, processor* p) noexcept {
+  goroutine* g = pick_direct(w, p);
+  if (g != nullptr && PIRN_UNLIKELY(g->stk == nullptr) && PIRN_UNLIKELY(!bind_stack(p, g))) {
+    p->queue.exchange_next(g);
+    return nullptr;
+  }
+  return g;
+}
+
+PIRN_ALWAYS_INLINE void leave_stack(worker* w, goroutine* g) noexcept {
+  const int saved_errno = *w->errno_at;
+  if (goroutine* next = pick_direct_with_stack(w, w->p)) {
+    switch_goroutines(w, g, next);
+  } else {
+    switch_to_scheduler(w, g);
+  }
+  *this_worker()->errno_at = saved_errno;
+}
+
+void execute(worker* w, goroutine* g) noexcept {
+  make_current(w, g);
+  switch_fp_control(w->sched_fp, g->fp);
+  before_switch(&w->sched_san, g->san);
+  switch_context(&w->sched_ctx, &g->ctx);
+  landed(w, w->sched_san);  // a scheduling stack stays on its thread
+}
+
+void run_closure(goroutine* g) {
+  try {
+    g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
+  } catch (abi::__forced_unwind&) {
+    throw;  // goexit: the unwinder ends the goroutine when it reaches the last frame
+  } catch (...) {
+    panic_with_current_exception();
+  }
+}
+
+[[noreturn]] PIRN_COLD void unwind_from_inside() {
+  leave(this_worker());
+  unwind_current();
+}
+
+void push_global_work(void* g) noexcept {
+  scheduler& s = *this_worker()->sched;
+  push_global(s, static_cast<goroutine*>(g));
+  wake_if_needed(s);
+}
+
+}  // namespace
+
+void park(const park_kind& kind, void* object, switch_work after) {
+  worker* w = this_worker();
+  goroutine* g = w->current;
+  g->waits_for = &kind;
+  g->wait_object = object;
+  g->waits_since_ms = w->sched->coarse_ms.load(std::memory_order_relaxed);
+  g->set_state(g_state::waiting);
+  w->after = after;
+  leave_stack(w, g);
+  if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
+}
+
+void yield_to_others() {
+  worker* w = this_worker();
+  processor* p = w->p;
+  goroutine* g = w->current;
+  if (PIRN_LIKELY(p->until_global_check > 1) && p->queue.empty() && w->locked_g == nullptr) {
+    --p->until_global_check;
+    return;
+  }
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
+  if (PIRN_UNLIKELY(!p->queue.push_tail(g))) w->after = {push_global_work, g};
+  leave_stack(w, g);
+  if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
+}
+
+void ready(goroutine* g) noexcept {
+  worker* w = this_worker();
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  if (PIRN_UNLIKELY(w == nullptr || w->p == nullptr)) {
+    scheduler& s = *the_scheduler.load(std::memory_order_acquire);
+    push_global(s, g);
+    wake_if_needed(s);
+    return;
+  }
+  goroutine* kicked = w->p->queue.exchange_next(g);
+  if (kicked == nullptr) return;  // it runs next here; sysmon bounds how long it may wait behind the caller
+  if (PIRN_UNLIKELY(!w->p->queue.push_tail(kicked))) {
+    g_list half = w->p->queue.take_half();
+    half.push_back(kicked);
+    push_global(*w->sched, half);
+  }
+  wake_if_needed(*w->sched);
+}
+
+void ready_last(goroutine* g) noexcept {
+  worker* w = this_worker();
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  scheduler& s = *the_scheduler.load(std::memory_order_acquire);
+  if (w == nullptr || w->p == nullptr || !w->p->queue.push_tail(g)) push_global(s, g);
+  wake_if_needed(s);
+}
+
+void requeue_without_p() noexcept {
+  worker* w = this_worker();
+  goroutine* g = w->current;
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  w->after = {push_global_work, g};
+  const int saved_errno = *w->errno_at;
+  switch_to_scheduler(w, g);
+  *this_worker()->errno_at = saved_errno;
+}
+
+void worker_loop(worker* w) noexcept {
+  while (goroutine* g = find_work(w)) execute(w, g);
+}
+
+void abandon_current() noexcept {
+  worker* w = this_worker();
+  *w->eh = w->sched_eh;
+  w->current = nullptr;
+  before_switch(nullptr, w->sched_san);
+  jump_context(&w->sched_ctx);
+}
+
+namespace {
+
+#ifdef PIRN_TSAN
+void destroy_fiber(void* fiber) noexcept { __tsan_destroy_fiber(fiber); }
+#endif
+
+// What only few goroutines need at their end. True when the thread must go back to its scheduling stack.
+PIRN_COLD bool finish_special(worker* w, goroutine* g) noexcept {
+  const bool back = (g->flags & (k_g_locked | k_g_main)) != 0;
+  if ((g->flags & k_g_locked) != 0) {
+    // A goroutine that ends bound to its thread takes the thread with it: nobody knows what it did to it.
+    w->locked_g = nullptr;
+    w->must_end = true;
+  }
+  if ((g->flags & k_g_main) != 0) {
+    if (w->sched->main_returned.load(std::memory_order_relaxed)) {
+      begin_stopping(*w->sched);
+    } else {
+      w->sched->last_one_tells.store(true, std::memory_order_relaxed);  // goexit: the others go on
+    }
+  }
+  drop_extras(g);
+  return back;
+}
+
+PIRN_COLD void finish_last(scheduler& s) noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // own counter before the others': the last of two sees both
+  const int live = live_goroutines(s);
+  if (live == 0 && !s.main_returned.load(std::memory_order_relaxed)) {
+    fatal("no goroutines (main called runtime.Goexit) - deadlock!");
+  }
+  if (live > 1) return;
+  if (goroutine* main = s.exit_waiter.exchange(nullptr, std::memory_order_acq_rel)) ready(main);
+}
+
+// Ends g on w. Returns when the successor goes on on this very stack, from its beginning; else does not return.
+PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
+  processor* p = w->p;
+  scheduler& s = *w->sched;
+  g->set_state(g_state::dead);
+  bool back = false;
+  if (PIRN_UNLIKELY(g->flags != 0 || g->extras != nullptr)) back = finish_special(w, g);
+  p->finished.store(p->finished.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  if (PIRN_UNLIKELY(s.last_one_tells.load(std::memory_order_relaxed))) finish_last(s);
+
+#ifdef PIRN_TSAN
+  w->after = {destroy_fiber, g->san.fiber};
+#endif
+  stack* stk = g->stk;
+  g->stk = nullptr;
+  [[maybe_unused]] const std::uint8_t size_class = g->size_class;
+  fp_control fp;
+  free_goroutine(w, g);
+
+  goroutine* next = back ? nullptr : pick_direct(w, p);
+#ifndef PIRN_SANITIZED
+  if (next != nullptr && next->stk == nullptr && next->size_class == size_class && size_class != k_own_mapping) {
+    // The successor never ran: it takes over the stack, still hot, and no context is switched at all.
+    next->stk = stk;
+    make_current(w, next);
+    switch_fp_control(fp, next->fp);
+    return;
+  }
+#endif
+  // The stack goes back before it is left: only this worker can take it out again, and not before it has left.
+  free_stack(w, stk);
+  if (next != nullptr && next->stk == nullptr && !bind_stack(p, next)) {
+    p->queue.exchange_next(next);
+    next = nullptr;
+  }
+  if (next != nullptr) {
+    make_current(w, next);
+    switch_fp_control(fp, next->fp);
+    before_switch(nullptr, next->san);
+    jump_context(&next->ctx);
+  }
+  *w->eh = w->sched_eh;
+  w->current = nullptr;
+  switch_fp_control(fp, w->sched_fp);
+  before_switch(nullptr, w->sched_san);
+  jump_context(&w->sched_ctx);
+}
+
+// Runs one goroutine after the other on this stack, as long as the next one has none of its own.
+[[noreturn]] void run_goroutines() {
+  for (;;) {
+    worker* w = this_worker();
+    goroutine* g = w->current;
+    landed(w, g->san);
+    happens_after(g);
+    leave(w);
+    run_closure(g);
+    w = enter(this_worker());
+    finish(w, g);
+  }
+}
+
+}  // namespace
+
+void finish_current() noexcept {
+  worker* w = enter(this_worker());
+  finish(w, w->current);
+  // A successor took the stack over, but we come from the unwinder, deep in it: it begins at the top.
+  goroutine* g = w->current;
+  g->ctx = {g->stk->top(), nullptr, reinterpret_cast<void*>(&pirn_goroutine_entry)};
+  jump_context(&g->ctx);
+}
+
+}  // namespace pirn::rt
+
+extern "C" {
+__thread pirn::rt::worker* pirn_current_worker = nullptr;
+
+void pirn_goroutine_main() { pirn::rt::run_goroutines(); }
+}

@@ -1,0 +1,100 @@
+// How many Ps there are, at the start and when it changes. Layer: sched. The change needs no stop-the-world: new Ps are
+// idle Ps, and a P beyond the new count is given up by its holder at its next entry into the runtime.
+#include <cstdlib>
+#include <cstring>
+
+#include "os/cpu.h"
+#include "os/membarrier.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+// Heaps outlive runs: a timer object that the user keeps refers to the one it was made on.
+timer_heap& timer_heap_of(int index) {
+  static std::atomic<timer_heap*> heaps[k_max_procs];
+  std::atomic<timer_heap*>& at = heaps[index];
+  timer_heap* heap = at.load(std::memory_order_acquire);
+  if (heap != nullptr) return *heap;
+  auto fresh = std::make_unique<timer_heap>();
+  if (at.compare_exchange_strong(heap, fresh.get(), std::memory_order_acq_rel)) heap = fresh.release();
+  return *heap;
+}
+
+int default_gomaxprocs() noexcept {
+  if (const char* text = std::getenv("GOMAXPROCS")) {
+    char* end = nullptr;
+    const long n = std::strtol(text, &end, 10);
+    // As in Go: what is no positive number is ignored.
+    if (end != text && *end == '\0' && n > 0) return n < k_max_procs ? static_cast<int>(n) : k_max_procs;
+  }
+  const int cpus = affinity_cpu_count();
+  return cpus < k_max_procs ? cpus : k_max_procs;
+}
+
+int change_gomaxprocs(scheduler& s, int n) {
+  if (n > k_max_procs) n = k_max_procs;
+  static thread_mutex changing;  // one change at a time; growing allocates, so mu is not held for it
+  changing.lock();
+  const int before = s.gomaxprocs.load(std::memory_order_relaxed);
+  std::vector<std::unique_ptr<processor>> fresh;
+  for (int i = static_cast<int>(s.procs.size()); i < n; ++i) {
+    auto p = std::make_unique<processor>();
+    p->index = i;
+    p->until_global_check = k_global_check;
+    p->retired.store(true, std::memory_order_relaxed);
+    p->timers = &timer_heap_of(i);
+    fresh.push_back(std::move(p));
+  }
+  g_list orphans;
+  s.mu.lock();
+  for (auto& p : fresh) s.procs.push_back(std::move(p));
+  s.proc_slots.store(static_cast<int>(s.procs.size()), std::memory_order_release);
+  s.gomaxprocs.store(n, std::memory_order_relaxed);
+  for (int i = 0; i < static_cast<int>(s.procs.size()); ++i) {
+    processor* p = s.procs[static_cast<std::size_t>(i)].get();
+    const bool retired = p->retired.load(std::memory_order_relaxed);
+    if (i < n && retired) {
+      p->retired.store(false, std::memory_order_relaxed);
+      if (!p->owned) push_idle_p_locked(s, p);
+    } else if (i >= n && !retired) {
+      p->retired.store(true, std::memory_order_relaxed);
+      if (worker* w = p->holder.load(std::memory_order_relaxed)) {
+        w->attention.fetch_or(k_attn_retired, std::memory_order_relaxed);
+      }
+    }
+  }
+  // Retired Ps leave the idle list now.
+  processor* list = s.idle_ps;
+  s.idle_ps = nullptr;
+  int idle = 0;
+  while (list != nullptr) {
+    processor* p = list;
+    list = p->next_idle;
+    if (p->retired.load(std::memory_order_relaxed)) continue;
+    p->next_idle = s.idle_ps;
+    s.idle_ps = p;
+    ++idle;
+  }
+  s.idle_p_count.store(idle, std::memory_order_relaxed);
+  s.mu.unlock();
+  heavy_barrier();  // [ID-2] for the Ps that are idle now
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+  changing.unlock();
+  return before;
+}
+
+void drop_retired_p(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  processor* p = w->p;
+  g_list left;
+  while (goroutine* g = p->queue.pop()) left.push_back(g);
+  w->p = nullptr;
+  s.mu.lock();
+  s.global.append(left);
+  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  push_idle_p_locked(s, p);  // goes nowhere unless it came back into use meanwhile
+  s.mu.unlock();
+  wake_if_needed(s);
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,207 @@
+// The scheduler of a run: its state and the calls between its files. Layer: sched.
+//
+// Start with docs/internals/scheduler.md, then read in this order: worker.h, run_queue.h, entry.h, park.cpp (switching),
+// find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), sysmon.cpp, blocking.cpp,
+// locked.cpp, procs.cpp, run.cpp (begin and end).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "os/fatal.h"
+#include "sched/worker.h"
+
+namespace pirn::rt {
+
+inline constexpr int k_max_procs = 4096;
+inline constexpr std::uint32_t k_global_check = 61;  // prime, so that it falls in with no pattern of the program
+inline constexpr std::uint64_t k_id_batch = 64;
+
+// What at_exit asks for; see pirn/go.h.
+enum class exit_policy { abandon, unwind, wait };
+
+struct scheduler {
+  // Constant while the run lasts.
+  std::size_t default_stack_bytes = 0;
+  std::uint8_t default_stack_class = k_default_stack_class;
+  exit_policy at_exit = exit_policy::abandon;
+  std::int64_t grace_ns = 0;
+  int max_threads = 10000;
+
+  goroutine_pool goroutines;
+  stack_depot stacks;
+
+  thread_mutex mu;
+  // Guarded by mu (counts readable by anyone).
+  g_list global;
+  std::atomic<std::uint32_t> global_count{0};
+  processor* idle_ps = nullptr;
+  worker* idle_workers = nullptr;
+  std::vector<worker*> workers;                       // every one that ever was; freed with the run
+  std::vector<std::unique_ptr<processor>> procs;      // reserved to k_max_procs: never moves
+  std::atomic<int> proc_slots{0};                     // procs.size(), readable without mu
+  worker* timekeeper = nullptr;                       // sleeps with the nearest timer as its time-out
+
+  // [ID-1], [ID-2]: see idle.cpp.
+  alignas(k_cache_line) std::atomic<int> idle_p_count{0};
+  std::atomic<int> spinning{0};
+  std::atomic<int> gomaxprocs{1};
+
+  std::atomic<std::uint64_t> next_id{1};
+  std::atomic<std::uint64_t> created_outside{0};  // goroutines started by threads without a P
+  // Milliseconds of the coarse clock since the run began; see sysmon.cpp.
+  std::atomic<std::uint32_t> coarse_ms{0};
+  std::int64_t began_ns = 0;
+
+  // Goroutines that could not be given a stack; retried when one is given back. Guarded by mu (count by anyone).
+  g_list stackless;
+  std::atomic<std::uint32_t> stackless_count{0};
+  // Objects for goroutines that threads without a P start. Guarded by mu.
+  goroutine_magazine outside_free;
+
+  // The end of a run.
+  std::atomic<bool> stopping{false};
+  bool draining = false;               // at_exit::unwind: only the main thread is left, and runs the unwinding ones
+  std::int64_t drain_until = 0;
+  std::atomic<bool> last_one_tells{false};  // at_exit::wait, or main has called goexit: who finishes last looks
+  std::atomic<goroutine*> exit_waiter{nullptr};
+  std::atomic<bool> main_returned{false};
+  std::atomic<std::uint32_t> live_threads{0};  // besides the one that called run(); futex word
+  worker* main_worker = nullptr;
+
+  // sysmon, which also starts threads; see sysmon.cpp.
+  pthread_t sysmon_thread{};
+  thread_event sysmon_event;
+  bool sysmon_deep = false;            // Guarded by mu: sleeps until an idle P is taken or a start is asked for
+  processor* starts = nullptr;         // Guarded by mu: Ps that wait for a new thread
+  std::atomic<bool> sysmon_stop{false};
+};
+
+// The scheduler of the run under way, null outside. Foreign threads look at it under a foreign_entry.
+extern std::atomic<scheduler*> the_scheduler;
+
+// --- park.cpp: how a goroutine stops and goes on. All REQUIRE to be inside (entry.h) with a P, on a goroutine's stack.
+
+// Parks the current goroutine until ready(). `after` runs once the stack has been left, so whoever wakes the goroutine
+// can never find it still running: give the lock of the queue back there. errno, exception state and floating-point
+// control survive. Still inside on return, perhaps on another worker.
+// A run that ends with at_exit::unwind makes it end by a forced unwind instead of returning.
+void park(const park_kind& kind, void* object, switch_work after);
+
+// Lets others run; the caller goes to the end of this P's ring.
+void yield_to_others();
+
+// Makes a goroutine that was taken off its wait queue runnable. From a goroutine or a scheduling stack it becomes the
+// next one on this P; from elsewhere it goes to the global queue. Never parks. REQUIRES: inside or foreign_entry.
+void ready(goroutine* g) noexcept;
+// As ready(), but behind what is queued already.
+void ready_last(goroutine* g) noexcept;
+
+// The current goroutine goes to the global queue, this worker, which holds no P, to its scheduling stack.
+void requeue_without_p() noexcept;
+
+// The scheduling loop of a worker, on its own thread's stack. Returns when the run is over or the thread must end.
+void worker_loop(worker* w) noexcept;
+
+// Ends the current goroutine. REQUIRES: outside; enters by itself.
+[[noreturn]] void finish_current() noexcept;
+
+// Leaves the current goroutine for the scheduling stack for ever (the run has ended).
+[[noreturn]] void abandon_current() noexcept;
+
+// --- goexit.cpp
+// Unwinds the current goroutine by force: destructors run, then it ends. REQUIRES: outside.
+[[noreturn]] void unwind_current();
+
+// --- find_work.cpp
+// What this worker runs next; parks the thread while there is nothing. Null: the worker must end.
+goroutine* find_work(worker* w) noexcept;
+// Binds a stack to a goroutine that never ran. False when there is no memory for one now.
+bool bind_stack(processor* p, goroutine* g) noexcept;
+// The first context on a stack that was just given to g.
+void prepare_stack(goroutine* g) noexcept;
+// Makes sure g has a stack; false when it was put aside until there is one.
+bool bind_or_defer(worker* w, goroutine* g) noexcept;
+// Runs the due timers of one heap, or of all of them.
+void run_timers(scheduler& s, timer_heap& heap, std::int64_t now) noexcept;
+void run_all_timers(scheduler& s, std::int64_t now) noexcept;
+// The earliest instant any P's timers wait for.
+std::int64_t next_timer(scheduler& s) noexcept;
+
+// --- idle.cpp
+// [ID-1] Called after queuing work: wakes a worker if a P is idle and nobody looks for work already.
+void wake_if_needed(scheduler& s) noexcept;
+// Gives `p` to a worker: an idle one or a new one. REQUIRES: p held by nobody.
+void start_worker(scheduler& s, processor* p, bool spinning) noexcept;
+// Sleeps without a P until handed one or the run is over.
+void sleep_without_p(worker* w) noexcept;
+// Gives w's P up and sleeps; returns when there may be work again, with a P, or when the run is over.
+void go_idle(worker* w) noexcept;
+void bind_p(worker* w, processor* p) noexcept;
+processor* pop_idle_p_locked(scheduler& s) noexcept;
+void push_idle_p_locked(scheduler& s, processor* p) noexcept;
+void stop_spinning(worker* w) noexcept;
+void push_global(scheduler& s, goroutine* g) noexcept;
+void push_global(scheduler& s, g_list& list) noexcept;
+g_list pop_global(scheduler& s, std::uint32_t most) noexcept;
+
+// --- steal.cpp
+// Serves requests of others; called where the owner is inside with a P.
+void share_queue(worker* w) noexcept;
+// Gets goroutines for w from another P: asks first, takes over if the owner stays out of the runtime.
+goroutine* steal(worker* w) noexcept;
+bool any_ring_has_work(scheduler& s) noexcept;
+// Sysmon: takes everything queued behind an owner that has not moved, to the global queue.
+bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept;
+// Waits while somebody holds this worker's P. REQUIRES: inside; inside again on return.
+void wait_while_held(worker* w) noexcept;
+
+// --- spawn.cpp
+void free_goroutine(worker* w, goroutine* g) noexcept;
+void free_stack(worker* w, stack* s) noexcept;
+void drop_extras(goroutine* g) noexcept;
+// Never too small, exact when nothing changes meanwhile.
+int live_goroutines(scheduler& s) noexcept;
+
+// Starts a goroutine that calls fn(arg), or drop(arg) if the run ends first, behind what is queued. REQUIRES: inside with
+// a P. False without memory.
+bool start_plain(worker* w, void (*fn)(void*), void (*drop)(void*) noexcept, void* arg) noexcept;
+
+// --- locked.cpp: goroutines bound to threads, and blocking sections
+// Gives w's P to the thread that g is bound to. w has none afterwards.
+void hand_to_locked(worker* w, goroutine* g) noexcept;
+// w's own goroutine is parked: gives the P on and sleeps until it is runnable. Null: the run is over.
+goroutine* wait_for_own_goroutine(worker* w) noexcept;
+// Gives a P that nobody holds to whoever has use for it.
+void hand_on(scheduler& s, processor* p) noexcept;
+// Gets a P for the goroutine that runs here without one. May change the worker unless the goroutine is bound to it.
+worker* take_p_back(worker* w) noexcept;
+
+// --- threads.cpp
+// The thread limit or the system's refusal is fatal.
+void start_thread(scheduler& s, processor* p, bool spinning) noexcept;
+worker* new_worker(scheduler& s);
+void attach_thread(worker* w) noexcept;
+void detach_thread() noexcept;
+
+// --- sysmon.cpp
+void start_sysmon(scheduler& s);
+void stop_sysmon(scheduler& s) noexcept;
+
+// --- procs.cpp
+int change_gomaxprocs(scheduler& s, int n);
+int default_gomaxprocs() noexcept;
+// The heap of P number `index`; heaps live as long as the process.
+timer_heap& timer_heap_of(int index);
+// Gives up the retired P of w.
+void drop_retired_p(worker* w) noexcept;
+
+// --- entry.cpp
+void wait_for_foreign_threads() noexcept;
+
+// --- run.cpp
+void begin_stopping(scheduler& s) noexcept;
+
+}  // namespace pirn::rt

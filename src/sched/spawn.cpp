@@ -1,0 +1,198 @@
+// Goroutines come and go: objects, stacks, numbers. Layer: sched.
+#include "sched/spawn.h"
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+namespace {
+
+PIRN_NOINLINE bool refill_goroutines(scheduler& s, processor* p) noexcept {
+  return s.goroutines.refill(p->free_goroutines);
+}
+
+PIRN_NOINLINE void refill_ids(scheduler& s, processor* p) noexcept {
+  p->next_id = s.next_id.fetch_add(k_id_batch, std::memory_order_relaxed);
+  p->ids_end = p->next_id + k_id_batch;
+}
+
+void give_identity(worker* w, goroutine* g, void* creator_pc) noexcept {
+  processor* p = w->p;
+  if (PIRN_UNLIKELY(p->next_id == p->ids_end)) refill_ids(*w->sched, p);
+  g->id = p->next_id++;
+  g->creator_pc = creator_pc;
+  g->creator_id = w->current != nullptr ? w->current->id : 0;
+  p->created.store(p->created.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+[[noreturn]] void throw_no_memory(const char* what) {
+  throw std::system_error(std::make_error_code(std::errc::not_enough_memory), what);
+}
+
+}  // namespace
+
+void drop_extras(goroutine* g) noexcept {
+  delete g->extras;
+  g->extras = nullptr;
+}
+
+void free_goroutine(worker* w, goroutine* g) noexcept {
+  g->flags = 0;
+  g->eh = {};
+  if (goroutine* batch = w->p->free_goroutines.push(g)) w->sched->goroutines.take_back(batch);
+}
+
+void free_stack(worker* w, stack* s) noexcept {
+  if (PIRN_UNLIKELY(s->size_class == k_own_mapping)) {
+    // The caller still runs on it: it goes when the next one of its kind does.
+    stack* last = w->own_mapping_to_free;
+    w->own_mapping_to_free = s;
+    if (last != nullptr) w->sched->stacks.unmap_own(last);
+    return;
+  }
+  if (stack* batch = w->p->free_stacks[s->size_class].push(s)) w->sched->stacks.take_back(s->size_class, batch);
+  if (PIRN_UNLIKELY(w->sched->stackless_count.load(std::memory_order_relaxed) != 0)) retry_stackless(*w->sched);
+}
+
+void retry_stackless(scheduler& s) noexcept {
+  s.mu.lock();
+  goroutine* g = s.stackless.pop_front();
+  s.stackless_count.store(s.stackless.count, std::memory_order_relaxed);
+  if (g != nullptr) {
+    s.global.push_back(g);
+    s.global_count.store(s.global.count, std::memory_order_relaxed);
+  }
+  s.mu.unlock();
+}
+
+int live_goroutines(scheduler& s) noexcept {
+  // Ends before begins: the difference never comes out too small.
+  const int n = s.proc_slots.load(std::memory_order_acquire);
+  std::uint64_t finished = 0;
+  std::uint64_t created = 0;
+  for (int i = 0; i < n; ++i) {
+    finished += s.procs[static_cast<std::size_t>(i)]->finished.load(std::memory_order_acquire);
+  }
+  for (int i = 0; i < n; ++i) created += s.procs[static_cast<std::size_t>(i)]->created.load(std::memory_order_relaxed);
+  created += s.created_outside.load(std::memory_order_relaxed);
+  return static_cast<int>(created - finished);
+}
+
+goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
+  goroutine* g = nullptr;
+  scheduler* s = nullptr;
+  std::uint8_t size_class = k_default_stack_class;
+  {
+    const entry e;
+    worker* w = e.on();
+    s = w != nullptr ? w->sched : the_scheduler.load(std::memory_order_acquire);
+    if (PIRN_UNLIKELY(s == nullptr)) throw std::logic_error("pirn::go: called outside pirn::run");
+    size_class = s->default_stack_class;
+    if (PIRN_LIKELY(w != nullptr)) {
+      processor* p = w->p;
+      g = p->free_goroutines.try_pop();
+      if (PIRN_UNLIKELY(g == nullptr) && refill_goroutines(*s, p)) g = p->free_goroutines.try_pop();
+    } else {
+      s->mu.lock();
+      g = s->outside_free.try_pop();
+      if (g == nullptr && s->goroutines.refill(s->outside_free)) g = s->outside_free.try_pop();
+      s->mu.unlock();
+    }
+  }
+  if (PIRN_UNLIKELY(g == nullptr)) throw_no_memory("pirn::go: goroutine object");
+  g->set_state(g_state::fresh);
+  g->size_class = size_class;
+  if (PIRN_LIKELY(stack_bytes == 0 && name == nullptr)) return g;
+  try {
+    if (name != nullptr && !name->empty()) {
+      g->extras = new g_extras;
+      g->extras->name = *name;
+    }
+    if (stack_bytes != 0) g->size_class = stack_class_for(stack_bytes);
+    if (g->size_class == k_own_mapping) {
+      const entry e;
+      g->stk = s->stacks.map_own(stack_bytes);
+      if (g->stk == nullptr) throw_no_memory(("goroutine stack of " + std::to_string(stack_bytes) + " bytes").c_str());
+      prepare_stack(g);
+    }
+  } catch (...) {
+    discard_goroutine(g);
+    throw;
+  }
+  return g;
+}
+
+void discard_goroutine(goroutine* g) noexcept {
+  const entry e;
+  drop_extras(g);
+  g->set_state(g_state::idle);
+  worker* w = this_worker();
+  if (w != nullptr) {
+    free_goroutine(w, g);
+    return;
+  }
+  scheduler* s = the_scheduler.load(std::memory_order_acquire);
+  if (s == nullptr) return;  // the run has ended meanwhile, and its slabs with it
+  s->mu.lock();
+  goroutine* batch = s->outside_free.push(g);
+  s->mu.unlock();
+  if (batch != nullptr) s->goroutines.take_back(batch);
+}
+
+namespace {
+
+struct plain_closure {
+  void (*fn)(void*);
+  void (*drop)(void*) noexcept;
+  void* arg;
+};
+
+void manage_plain(detail::closure_slot& slot, detail::closure_op op) {
+  plain_closure c{};
+  __builtin_memcpy(&c, slot.storage, sizeof c);
+  if (op == detail::closure_op::run_and_destroy) {
+    c.fn(c.arg);
+  } else {
+    c.drop(c.arg);
+  }
+}
+
+}  // namespace
+
+bool start_plain(worker* w, void (*fn)(void*), void (*drop)(void*) noexcept, void* arg) noexcept {
+  processor* p = w->p;
+  goroutine* g = p->free_goroutines.try_pop();
+  if (g == nullptr && refill_goroutines(*w->sched, p)) g = p->free_goroutines.try_pop();
+  if (g == nullptr) return false;
+  const plain_closure closure{fn, drop, arg};
+  static_assert(sizeof closure <= detail::closure_slot::k_inline);
+  __builtin_memcpy(g->slot.storage, &closure, sizeof closure);
+  g->slot.manage = manage_plain;
+  g->size_class = w->sched->default_stack_class;
+  give_identity(w, g, nullptr);
+  ready_last(g);
+  return true;
+}
+
+void start_goroutine(goroutine* g, void* creator_pc) {
+  const entry e;
+  worker* w = e.on();
+  if (PIRN_UNLIKELY(w == nullptr)) {
+    scheduler* s = the_scheduler.load(std::memory_order_acquire);
+    if (s == nullptr) throw std::logic_error("pirn::go: called outside pirn::run");
+    g->id = s->next_id.fetch_add(1, std::memory_order_relaxed);
+    g->creator_pc = creator_pc;
+    g->creator_id = 0;
+    s->created_outside.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    give_identity(w, g, creator_pc);
+  }
+  ready(g);
+}
+
+}  // namespace pirn::rt

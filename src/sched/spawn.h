@@ -1,0 +1,22 @@
+// Making goroutines. Layer: sched.
+#pragma once
+
+#include <string>
+
+#include "g/goroutine.h"
+
+namespace pirn::rt {
+
+struct scheduler;
+
+// A goroutine object whose closure the caller fills in, then starts or discards. Any thread.
+// Throws std::logic_error outside a run, std::system_error (not_enough_memory) when there is no memory for it or for a
+// stack of `stack_bytes` (0: the run's default) that needs a mapping of its own.
+goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name);
+void discard_goroutine(goroutine* g) noexcept;
+void start_goroutine(goroutine* g, void* creator_pc);
+
+// A stack has come free while goroutines wait for one.
+void retry_stackless(scheduler& s) noexcept;
+
+}  // namespace pirn::rt

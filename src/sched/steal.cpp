@@ -1,0 +1,96 @@
+// Getting work from other Ps. Layer: sched. Essay: docs/internals/scheduler.md "Sharing". Model: docs/internals/models/hold.pml.
+//
+// Run queues are their owners' alone. A thief first asks (k_attn_share): the owner, at its next entry into the runtime,
+// moves half of its ring to the global queue. Only when the owner does not come by, because its goroutine computes, the
+// thief acts in its place: it sets k_attn_hold, makes all threads pass a barrier, and if the owner is still outside the
+// runtime, it stays there until the hold ends. Costs a system call and an interrupt, on the side that has nothing to do.
+#include "os/membarrier.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+namespace {
+
+// How long an owner that is active in the runtime may take to answer: some 3 us.
+constexpr int k_patience = 300;
+
+goroutine* take_share_of_global(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  const auto procs = static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed));
+  std::uint32_t most = s.global_count.load(std::memory_order_relaxed) / procs + 1;
+  if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
+  g_list list = pop_global(s, most);
+  goroutine* first = list.pop_front();
+  while (goroutine* g = list.pop_front()) {
+    if (!w->p->queue.push_tail(g)) {
+      list.push_back(g);
+      push_global(s, list);
+      break;
+    }
+  }
+  return first;
+}
+
+}  // namespace
+
+bool any_ring_has_work(scheduler& s) noexcept {
+  const int n = s.proc_slots.load(std::memory_order_acquire);
+  for (int i = 0; i < n; ++i) {
+    if (s.procs[static_cast<std::size_t>(i)]->queue.ring_size() != 0) return true;
+  }
+  return false;
+}
+
+void share_queue(worker* w) noexcept {
+  w->attention.fetch_and(~k_attn_share, std::memory_order_relaxed);
+  if (w->p == nullptr) return;
+  g_list half = w->p->queue.take_half();
+  if (half.count == 0) return;
+  push_global(*w->sched, half);
+  wake_if_needed(*w->sched);
+}
+
+bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept {
+  worker* owner = p->holder.load(std::memory_order_acquire);
+  if (owner == nullptr) return false;
+  if ((owner->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) return false;  // [EN-2]
+  heavy_barrier();
+  g_list taken;
+  if (owner->inside.load(std::memory_order_acquire) == 0 && owner->p == p) {
+    if (with_next) {
+      while (goroutine* g = p->queue.pop()) taken.push_back(g);
+    } else {
+      taken = p->queue.take_half();
+    }
+  }
+  const bool any = taken.count != 0;
+  if (any) push_global(s, taken);
+  owner->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
+  return any;
+}
+
+goroutine* steal(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  const auto n = static_cast<std::uint32_t>(s.proc_slots.load(std::memory_order_acquire));
+  const std::uint32_t start = w->next_random() % n;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    processor* victim = s.procs[(start + i) % n].get();
+    if (victim == w->p || victim->queue.ring_size() == 0) continue;
+    worker* owner = victim->holder.load(std::memory_order_acquire);
+    if (owner == nullptr) continue;
+    owner->attention.fetch_or(k_attn_share, std::memory_order_relaxed);
+    for (int k = 0; k < k_patience && victim->queue.ring_size() != 0; ++k) {
+      if (s.global_count.load(std::memory_order_relaxed) != 0) break;
+      cpu_pause();
+    }
+    if (s.global_count.load(std::memory_order_relaxed) == 0 && victim->queue.ring_size() != 0) {
+      take_over_queue(s, victim, false);
+    }
+    if (s.global_count.load(std::memory_order_relaxed) != 0) {
+      if (goroutine* g = take_share_of_global(w)) return g;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,120 @@
+// Threads for workers. Layer: sched. All but the one that calls run() are created by sysmon's thread, which runs no user
+// code, so what a goroutine does to its thread (signal mask, affinity, namespaces) is never inherited.
+#include <cxxabi.h>
+#include <pthread.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "os/clock.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+namespace {
+
+constexpr std::size_t k_thread_stack = 256 * 1024;  // scheduling only: goroutines have stacks of their own
+
+// Not inlined: the compiler may keep errno's address, and must not beyond one thread.
+PIRN_NOINLINE int* errno_address() noexcept {
+  int* at = &errno;
+  asm volatile("" : "+r"(at));
+  return at;
+}
+
+PIRN_NOINLINE exception_state* exception_globals() noexcept {
+  void* at = abi::__cxa_get_globals();
+  asm volatile("" : "+r"(at));
+  return static_cast<exception_state*>(at);
+}
+
+void* thread_main(void* arg) {
+  auto* w = static_cast<worker*>(arg);
+  scheduler& s = *w->sched;
+  attach_thread(w);
+  processor* p = w->handed_p;
+  w->handed_p = nullptr;
+  bind_p(w, p);
+  worker_loop(w);
+  detach_thread();
+  // The last touch of the scheduler: run() may go on and free it.
+  const std::uint32_t left = s.live_threads.fetch_sub(1, std::memory_order_acq_rel) - 1;
+  if (left == 0) futex_wake(s.live_threads, 1);
+  return nullptr;
+}
+
+[[noreturn]] void report_no_thread(scheduler& s, int error) noexcept {
+  char text[160];
+  const int n = std::snprintf(text, sizeof text, "runtime: failed to create new OS thread (have %u already; errno=%d)\n",
+                              s.live_threads.load(std::memory_order_relaxed) + 1, error);
+  write_stderr({text, static_cast<std::size_t>(n)});
+  if (error == EAGAIN) write_stderr("runtime: may need to increase max user processes (ulimit -u)\n");
+  fatal("newosproc");
+}
+
+[[noreturn]] void report_too_many(scheduler& s) noexcept {
+  char text[96];
+  const int n = std::snprintf(text, sizeof text, "runtime: program exceeds %d-thread limit\n", s.max_threads);
+  write_stderr({text, static_cast<std::size_t>(n)});
+  fatal("thread exhaustion");
+}
+
+}  // namespace
+
+worker* new_worker(scheduler& s) {
+  auto* w = new worker;
+  w->sched = &s;
+  s.mu.lock();
+  w->index = static_cast<int>(s.workers.size());
+  s.workers.push_back(w);
+  s.mu.unlock();
+  w->random = 0x9E3779B97F4A7C15ULL * (static_cast<std::uint64_t>(w->index) + 1) ^ static_cast<std::uint64_t>(now_ns());
+  return w;
+}
+
+void attach_thread(worker* w) noexcept {
+  w->errno_at = errno_address();
+  w->eh = exception_globals();
+  w->thread = pthread_self();
+#ifdef PIRN_TSAN
+  w->sched_san.fiber = __tsan_get_current_fiber();
+#endif
+#ifdef PIRN_ASAN
+  pthread_attr_t attr;
+  if (pthread_getattr_np(w->thread, &attr) == 0) {
+    void* low = nullptr;
+    pthread_attr_getstack(&attr, &low, &w->sched_san.size);
+    w->sched_san.bottom = low;
+    pthread_attr_destroy(&attr);
+  }
+#endif
+  pirn_current_worker = w;
+  compiler_barrier();
+}
+
+void detach_thread() noexcept {
+  pirn_current_worker = nullptr;
+  compiler_barrier();
+}
+
+void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
+  const std::uint32_t threads = s.live_threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (static_cast<int>(threads) + 1 > s.max_threads) report_too_many(s);
+  worker* w = new_worker(s);
+  w->handed_p = p;
+  w->spinning = spinning;
+  w->owns_thread = true;
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+#ifndef PIRN_SANITIZED
+  pthread_attr_setstacksize(&attr, k_thread_stack);
+#endif
+  pthread_t thread{};
+  const int error = pthread_create(&thread, &attr, thread_main, w);
+  pthread_attr_destroy(&attr);
+  if (error != 0) report_no_thread(s, error);
+}
+
+}  // namespace pirn::rt

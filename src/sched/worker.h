@@ -1,0 +1,131 @@
+// M and P: the thread that runs goroutines and the right to run them. Layer: sched. Essay: docs/internals/scheduler.md.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "g/goroutine.h"
+#include "os/futex.h"
+#include "sched/run_queue.h"
+#include "timer/timer_heap.h"
+
+extern "C" {
+// The current worker of this thread, null on a foreign thread. Read it through this_worker() only.
+extern __thread pirn::rt::worker* pirn_current_worker;
+}
+
+namespace pirn::rt {
+
+struct scheduler;
+struct worker;
+
+// The right to run goroutines. Fields without atomics belong to the worker that holds it, or to who holds the
+// hold handshake against that worker.
+struct alignas(k_cache_line) processor {
+  run_queue queue;
+  // Written by the owner, read by sysmon: moves when the P dispatches. Every k_global_check-th dispatch takes the slow
+  // way, which looks at timers and the global queue.
+  std::atomic<std::uint32_t> tick{0};
+  std::uint32_t until_global_check = 0;
+
+  goroutine_magazine free_goroutines;
+  stack_magazine free_stacks[k_stack_classes];
+
+  std::uint64_t next_id = 0;
+  std::uint64_t ids_end = 0;
+
+  // Counters; owner writes, anyone sums.
+  std::atomic<std::uint64_t> created{0};
+  std::atomic<std::uint64_t> finished{0};
+
+  timer_heap* timers = nullptr;  // Constant after construction. Lives as long as the process.
+
+  int index = 0;                              // Constant after construction.
+  std::atomic<worker*> holder{nullptr};       // Guarded by scheduler::mu for changes; read by sysmon and thieves.
+  processor* next_idle = nullptr;             // Guarded by scheduler::mu.
+  std::atomic<bool> retired{false};           // Guarded by scheduler::mu for changes: beyond GOMAXPROCS.
+  // A start that sysmon has yet to carry out; guarded by scheduler::mu.
+  processor* next_start = nullptr;
+  bool start_spinning = false;
+  bool owned = false;  // held by a worker, or on its way to one; guarded by scheduler::mu
+
+  // Sysmon's notes.
+  std::uint32_t seen_tick = 0;
+};
+
+// Bits of worker::attention: reasons why the next entry into the runtime takes the slow way.
+inline constexpr std::uint32_t k_attn_hold = 1;      // somebody acts as owner of this worker's P: wait until it is done
+inline constexpr std::uint32_t k_attn_share = 2;     // a thief asks for half of the ring
+inline constexpr std::uint32_t k_attn_stop = 4;      // the run has ended: go no further
+inline constexpr std::uint32_t k_attn_blocking = 8;  // inside blocking(): no P is held, take one for each call
+inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPROCS now: give it up
+
+// What must happen once a goroutine has left its stack, done first thing by who goes on.
+struct switch_work {
+  void (*fn)(void*) = nullptr;
+  void* arg = nullptr;
+};
+
+struct alignas(k_cache_line) worker {
+  // The handshake of the essay, "Entries". Owner stores, sysmon, thieves and stop_the_world read.
+  std::atomic<std::uint32_t> inside{1};
+  std::atomic<std::uint32_t> attention{0};
+
+  // Owner only.
+  goroutine* current = nullptr;
+  processor* p = nullptr;
+  switch_work after;
+  exception_state* eh = nullptr;  // this thread's globals; constant after start
+  int* errno_at = nullptr;        // this thread's errno; constant after start
+  context sched_ctx;              // the scheduling stack
+  fp_control sched_fp;
+  exception_state sched_eh;
+  sanitizer_state sched_san;
+  std::uint64_t random = 0;
+  bool spinning = false;
+  goroutine* locked_g = nullptr;  // the goroutine bound to this thread
+  stack* own_mapping_to_free = nullptr;  // a finished goroutine's, kept until nobody runs on it
+  bool must_end = false;          // its locked goroutine has ended, and the thread with it
+
+  // How it is woken: with the P it is to run, written before wake.signal().
+  thread_event wake;
+  processor* handed_p = nullptr;
+
+  // Guarded by scheduler::mu.
+  worker* next_idle = nullptr;
+  worker* prev_idle = nullptr;
+  bool on_idle_list = false;
+  std::int64_t sleeps_until = k_forever;
+
+  scheduler* sched = nullptr;  // Constant after construction.
+  int index = 0;
+  pthread_t thread{};
+  bool owns_thread = false;  // created by the runtime, not the thread that called run()
+
+  std::uint32_t next_random() noexcept {
+    // xorshift64*: only fairness depends on it.
+    random ^= random >> 12;
+    random ^= random << 25;
+    random ^= random >> 27;
+    return static_cast<std::uint32_t>((random * 0x2545F4914F6CDD1DULL) >> 32);
+  }
+};
+
+// The one way to learn the current worker. Volatile assembler: the compiler can neither keep the value nor the address
+// of the thread-local across a switch, also with link-time optimisation.
+PIRN_ALWAYS_INLINE worker* this_worker() noexcept {
+  worker* w;
+#if defined(__x86_64__)
+  asm volatile(
+      "movq pirn_current_worker@gottpoff(%%rip), %0\n\t"
+      "movq %%fs:(%0), %0"
+      : "=r"(w));
+#else
+#error "this_worker(): not ported to this architecture"
+#endif
+  return w;
+}
+
+}  // namespace pirn::rt

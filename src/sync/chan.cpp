@@ -1,0 +1,356 @@
+// Channels. Layer: sync. Invariants: pirn/detail/chan_core.h; the two steps: sync/chan_wait.h.
+//
+// A sender that finds a waiting receiver moves the value straight into the receiver's private slot; the receiver assigns
+// to the user's variable on its own goroutine. Everything inside the runtime, so a holder of the lock is never stopped
+// by the runtime itself.
+#include "pirn/chan.h"
+
+#include <cstring>
+#include <limits>
+#include <mutex>
+
+#include "sync/chan_wait.h"
+
+namespace pirn::detail {
+
+using namespace pirn::rt;  // NOLINT: this file implements detail over rt
+
+namespace {
+
+bool unlink_chan_waiter(goroutine*, void* object) noexcept {
+  auto& w = *static_cast<chan_waiter*>(object);
+  chan_core& c = *w.channel;
+  const std::lock_guard hold(lock_of(c));
+  if (!w.queued) return false;
+  unqueue(w.sending ? c.senders : c.receivers, w);
+  return true;
+}
+
+constexpr park_kind k_send{"chan send", unlink_chan_waiter};
+constexpr park_kind k_recv{"chan receive", unlink_chan_waiter};
+constexpr park_kind k_send_nil{"chan send (nil chan)", nullptr};
+constexpr park_kind k_recv_nil{"chan receive (nil chan)", nullptr};
+
+[[noreturn]] void throw_closed() { throw closed_channel("send on closed channel"); }
+
+void copy_element(const chan_core& c, void* to, const void* from) noexcept {
+  // The common sizes as single moves.
+  switch (c.ops->size) {
+    case 8:
+      std::memcpy(to, from, 8);
+      break;
+    case 4:
+      std::memcpy(to, from, 4);
+      break;
+    default:
+      std::memcpy(to, from, c.ops->size);
+  }
+}
+
+void move_value(const chan_core& c, void* to, void* from) noexcept {
+  if (c.ops->trivial) {
+    copy_element(c, to, from);
+  } else {
+    c.ops->move(to, from);
+  }
+}
+
+void put_in_ring(chan_core& c, void* value, void* box) noexcept {
+  std::byte* at = c.ring + c.tail * c.stride;
+  if (c.ops->trivial) {
+    copy_element(c, at, value);
+  } else {
+    c.ops->move(box, value);
+    std::memcpy(at, &box, sizeof box);
+  }
+  c.tail = c.tail + 1 == c.capacity ? 0 : c.tail + 1;
+}
+
+// The first waiter that can still be served, off the queue; a select that another channel has served passes by.
+chan_waiter* dequeue(chan_queue& q) noexcept {
+  for (;;) {
+    chan_waiter* w = q.first.load(std::memory_order_relaxed);
+    if (w == nullptr) return nullptr;
+    unqueue(q, *w);
+    if (w->claim == nullptr) return w;
+    std::uint32_t free = 0;
+    // acq_rel: the winner's goroutine reads what we write after it; one of several cases can win.
+    if (w->claim->taken.compare_exchange_strong(free, 1, std::memory_order_acq_rel)) {
+      w->claim->winner = w;
+      return w;
+    }
+  }
+}
+
+}  // namespace
+
+void enqueue(chan_queue& q, chan_waiter& w) noexcept {
+  w.next = nullptr;
+  w.prev = q.last;
+  if (q.last != nullptr) {
+    q.last->next = &w;
+  } else {
+    q.first.store(&w, std::memory_order_release);
+  }
+  q.last = &w;
+  w.queued = true;
+}
+
+void unqueue(chan_queue& q, chan_waiter& w) noexcept {
+  if (w.prev != nullptr) {
+    w.prev->next = w.next;
+  } else {
+    q.first.store(w.next, std::memory_order_release);
+  }
+  if (w.next != nullptr) {
+    w.next->prev = w.prev;
+  } else {
+    q.last = w.prev;
+  }
+  w.queued = false;
+}
+
+outcome attempt_send(chan_core& c, void* value, void* box, completion& done) noexcept {
+  if (PIRN_UNLIKELY(c.closed.load(std::memory_order_relaxed))) return outcome::closed;
+  if (chan_waiter* receiver = dequeue(c.receivers)) {
+    done.peer = receiver;
+    done.direct = true;
+    return outcome::done;
+  }
+  const std::size_t count = c.count.load(std::memory_order_relaxed);
+  if (count == c.capacity) return outcome::would_wait;
+  put_in_ring(c, value, box);
+  done.box_used = true;
+  c.count.store(count + 1, std::memory_order_release);
+  return outcome::done;
+}
+
+void complete_send(chan_core& c, void* value, const completion& done) noexcept {
+  if (done.peer == nullptr) return;
+  move_value(c, done.peer->value, value);
+  done.peer->success = true;
+  resume(*done.peer->who);
+}
+
+outcome attempt_recv(chan_core& c, void* slot, completion& done) noexcept {
+  const std::size_t count = c.count.load(std::memory_order_relaxed);
+  if (count != 0) {
+    std::byte* at = c.ring + c.head * c.stride;
+    if (c.ops->trivial) {
+      copy_element(c, slot, at);
+    } else {
+      std::memcpy(&done.box, at, sizeof done.box);
+    }
+    c.head = c.head + 1 == c.capacity ? 0 : c.head + 1;
+    if (chan_waiter* sender = dequeue(c.senders)) {
+      // The buffer was full: what the sender waits with takes the place at the end.
+      put_in_ring(c, sender->value, sender->box);
+      done.peer = sender;
+    } else {
+      c.count.store(count - 1, std::memory_order_release);
+    }
+    return outcome::done;
+  }
+  if (chan_waiter* sender = dequeue(c.senders)) {
+    done.peer = sender;
+    done.direct = true;
+    return outcome::done;
+  }
+  return c.closed.load(std::memory_order_relaxed) ? outcome::closed : outcome::would_wait;
+}
+
+void complete_recv(chan_core& c, void* slot, const completion& done) noexcept {
+  if (done.box != nullptr) c.ops->unbox(done.box, slot);
+  if (done.peer == nullptr) return;
+  if (done.direct) move_value(c, slot, done.peer->value);
+  done.peer->success = true;
+  resume(*done.peer->who);
+}
+
+chan_core* chan_new(std::size_t capacity, const element_ops& ops) {
+  const std::size_t size = ops.trivial ? ops.size : sizeof(void*);
+  const std::size_t align = ops.trivial ? ops.align : alignof(void*);
+  const std::size_t at = (sizeof(chan_core) + align - 1) / align * align;
+  if (size != 0 && capacity > (std::size_t{1} << 46) / size) throw std::invalid_argument("makechan: size out of range");
+  const std::size_t whole_align = align > alignof(chan_core) ? align : alignof(chan_core);
+  void* memory = ::operator new(at + capacity * size, std::align_val_t{whole_align});
+  auto* c = ::new (memory) chan_core;
+  c->capacity = capacity;
+  c->ops = &ops;
+  c->stride = size;
+  c->ring = static_cast<std::byte*>(memory) + at;
+  return c;
+}
+
+void chan_free(chan_core* c) noexcept {
+  const element_ops& ops = *c->ops;
+  if (!ops.trivial) {
+    for (std::size_t n = c->count.load(std::memory_order_relaxed); n > 0; --n) {
+      void* box = nullptr;
+      std::memcpy(&box, c->ring + c->head * c->stride, sizeof box);
+      ops.drop_box(box);
+      c->head = c->head + 1 == c->capacity ? 0 : c->head + 1;
+    }
+  }
+  const std::size_t align = ops.trivial && ops.align > alignof(chan_core) ? ops.align : alignof(chan_core);
+  c->~chan_core();
+  ::operator delete(static_cast<void*>(c), std::align_val_t{align});
+}
+
+namespace {
+
+[[noreturn]] PIRN_COLD void wait_for_ever(const park_kind& kind) {
+  spinlock never;
+  for (;;) {
+    const entry e;
+    never.lock();
+    waiter w(e.current());
+    suspend(w, kind, nullptr, never);
+  }
+}
+
+struct spare_box {
+  const element_ops& ops;
+  void* box = nullptr;
+  ~spare_box() {
+    if (box != nullptr) ops.delete_box(box);
+  }
+};
+
+}  // namespace
+
+namespace {
+
+// False when the channel is closed.
+bool send_or_park(chan_core* c, void* value, void*& box) {
+  const entry e;
+  spinlock& lock = lock_of(*c);
+  completion done;
+  lock.lock();
+  const outcome o = attempt_send(*c, value, box, done);
+  if (PIRN_LIKELY(o == outcome::done)) {
+    lock.unlock();
+    if (done.box_used) box = nullptr;
+    complete_send(*c, value, done);
+    return true;
+  }
+  if (o == outcome::closed) {
+    lock.unlock();
+    return false;
+  }
+  waiter who(e.current());
+  chan_waiter w;
+  w.channel = c;
+  w.value = value;
+  w.box = box;
+  w.who = &who;
+  w.sending = true;
+  enqueue(c->senders, w);
+  suspend(who, k_send, &w, lock);
+  // With a buffer, receivers take from the ring first, and what a parked sender holds follows into it with its box.
+  if (w.success) box = nullptr;
+  return w.success;
+}
+
+}  // namespace
+
+void chan_send(chan_core* c, void* value) {
+  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_send_nil);
+  spare_box spare{*c->ops};
+  if (needs_box(*c)) spare.box = c->ops->new_box();
+  if (PIRN_UNLIKELY(!send_or_park(c, value, spare.box))) throw_closed();
+}
+
+bool chan_recv(chan_core* c, void* slot) {
+  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_recv_nil);
+  const entry e;
+  spinlock& lock = lock_of(*c);
+  completion done;
+  lock.lock();
+  const outcome o = attempt_recv(*c, slot, done);
+  if (PIRN_LIKELY(o != outcome::would_wait)) {
+    lock.unlock();
+    if (o == outcome::closed) return false;
+    complete_recv(*c, slot, done);
+    return true;
+  }
+  waiter who(e.current());
+  chan_waiter w;
+  w.channel = c;
+  w.value = slot;
+  w.who = &who;
+  enqueue(c->receivers, w);
+  suspend(who, k_recv, &w, lock);
+  return w.success;
+}
+
+bool chan_try_send(chan_core* c, void* value) {
+  if (c == nullptr || c->nowhere_to_send()) return false;
+  spare_box spare{*c->ops};
+  if (needs_box(*c)) spare.box = c->ops->new_box();
+  outcome o{};
+  {
+    const entry e;
+    completion done;
+    lock_of(*c).lock();
+    o = attempt_send(*c, value, spare.box, done);
+    lock_of(*c).unlock();
+    if (o == outcome::done) {
+      if (done.box_used) spare.box = nullptr;
+      complete_send(*c, value, done);
+    }
+  }
+  if (o == outcome::closed) throw_closed();
+  return o == outcome::done;
+}
+
+chan_status chan_try_recv(chan_core* c, void* slot) {
+  if (c == nullptr || c->nothing_to_receive()) return chan_status::empty;
+  const entry e;
+  completion done;
+  outcome o{};
+  {
+    const std::lock_guard hold(lock_of(*c));
+    o = attempt_recv(*c, slot, done);
+  }
+  if (o == outcome::closed) return chan_status::closed;
+  if (o != outcome::done) return chan_status::empty;
+  complete_recv(*c, slot, done);
+  return chan_status::ok;
+}
+
+namespace {
+
+// False when it was closed already.
+bool close_once(chan_core* c) {
+  const entry e;
+  chan_waiter* woken = nullptr;
+  chan_waiter** tail = &woken;
+  {
+    const std::lock_guard hold(lock_of(*c));
+    if (c->closed.load(std::memory_order_relaxed)) return false;
+    c->closed.store(true, std::memory_order_release);
+    for (chan_queue* q : {&c->receivers, &c->senders}) {
+      while (chan_waiter* w = dequeue(*q)) {
+        w->next = nullptr;
+        *tail = w;
+        tail = &w->next;
+      }
+    }
+  }
+  while (woken != nullptr) {
+    chan_waiter* w = woken;
+    woken = w->next;
+    resume(*w->who);
+  }
+  return true;
+}
+
+}  // namespace
+
+void chan_close(chan_core* c) {
+  if (c == nullptr) throw nil_channel("close of nil channel");
+  if (!close_once(c)) throw closed_channel("close of closed channel");
+}
+
+}  // namespace pirn::detail

@@ -1,0 +1,57 @@
+// Channel operations in two steps, as send, receive and select share them. Layer: sync.
+//
+// attempt_*() runs under the channel's lock and decides; complete_*() runs after it and does what user code may take
+// part in: moving a value from or to a waiter that was taken off its queue and so cannot run, then waking it.
+#pragma once
+
+#include "pirn/detail/chan_core.h"
+#include "sync/wait.h"
+
+namespace pirn::detail {
+
+// A select's waiters, one per case, share a claim: who wins it may deliver, the others pass by.
+struct select_claim {
+  std::atomic<std::uint32_t> taken{0};
+  chan_waiter* winner = nullptr;  // written by the one who took it
+};
+
+// Lies on the stack of who waits.
+struct chan_waiter {
+  chan_waiter* next = nullptr;
+  chan_waiter* prev = nullptr;
+  chan_core* channel = nullptr;
+  void* value = nullptr;          // sender: the T to move from; receiver: room for one
+  void* box = nullptr;            // sender of a boxed type on a buffered channel
+  rt::waiter* who = nullptr;
+  select_claim* claim = nullptr;  // null: not in a select
+  bool success = false;           // a value went over, as opposed to closed
+  bool queued = false;
+  bool sending = false;
+};
+
+enum class outcome { done, closed, would_wait };
+
+// What is left to do after the lock: written by attempt, read by complete.
+struct completion {
+  chan_waiter* peer = nullptr;  // to be woken
+  bool direct = false;          // the value goes straight between the two
+  void* box = nullptr;          // receive: where the value is
+  bool box_used = false;        // send: the ring owns the sender's box now
+};
+
+inline rt::spinlock& lock_of(chan_core& c) noexcept { return reinterpret_cast<rt::spinlock&>(c.lock); }
+static_assert(sizeof(rt::spinlock) == sizeof(std::atomic<std::uint32_t>));
+
+inline bool needs_box(const chan_core& c) noexcept { return c.capacity != 0 && !c.ops->trivial; }
+
+// REQUIRE: the channel's lock.
+outcome attempt_send(chan_core& c, void* value, void* box, completion& done) noexcept;
+outcome attempt_recv(chan_core& c, void* slot, completion& done) noexcept;
+void enqueue(chan_queue& q, chan_waiter& w) noexcept;
+void unqueue(chan_queue& q, chan_waiter& w) noexcept;
+
+// REQUIRE: the lock given back, still inside.
+void complete_send(chan_core& c, void* value, const completion& done) noexcept;
+void complete_recv(chan_core& c, void* slot, const completion& done) noexcept;
+
+}  // namespace pirn::detail

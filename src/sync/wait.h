@@ -1,0 +1,47 @@
+// Waiting, for goroutines and foreign threads alike. Layer: sync.
+//
+// A wait node lies on its waiter's stack and stands in queues that a spinlock guards. Whoever takes the node off its
+// queue, under the lock, owns the waiter and must resume it, exactly once.
+// Invariant: between suspend()'s enqueueing and resume() the waiter does not run, so its stack and the node are stable.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "os/spinlock.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+struct waiter {
+  goroutine* g = nullptr;             // null: a foreign thread, which sleeps on `woken`
+  std::atomic<std::uint32_t> woken{0};
+
+  explicit waiter(goroutine* who) noexcept : g(who) {}
+};
+
+// REQUIRES: inside (or a foreign_entry), `held` locked and the waiter enqueued under it. Gives the lock back once the
+// waiter sleeps; returns after resume(), inside.
+inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& held) {
+  if (w.g != nullptr) {
+    park(kind, object, {spinlock::unlock_after_switch, &held});
+    return;
+  }
+  held.unlock();
+  foreign_leave();
+  while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
+  foreign_enter();
+}
+
+// REQUIRES: the caller took the node off its queue. The node is gone afterwards.
+inline void resume(waiter& w) noexcept {
+  if (w.g != nullptr) {
+    ready(w.g);
+    return;
+  }
+  w.woken.store(1, std::memory_order_release);
+  // The thread may have gone on already; waking an address that nobody waits on is harmless.
+  futex_wake(w.woken, 1);
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,234 @@
+// The 4-ary heap of timers. Layer: timer. Essay: timer/timer_heap.h.
+#include "timer/timer_heap.h"
+
+#include <sys/mman.h>
+
+#include <mutex>
+
+#include "os/fatal.h"
+
+namespace pirn::rt {
+
+namespace {
+constexpr std::size_t k_arity = 4;
+constexpr std::size_t k_first_capacity = 4096;  // 64 KiB
+constexpr std::size_t k_stale_slack = 64;       // below this many, sweeping is not worth it
+}  // namespace
+
+void timer_heap::grow() noexcept {
+  const std::size_t bigger = capacity_ == 0 ? k_first_capacity : capacity_ * 2;
+  void* p = capacity_ == 0 ? mmap(nullptr, bigger * sizeof(entry), PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                           : mremap(heap_, capacity_ * sizeof(entry), bigger * sizeof(entry), MREMAP_MAYMOVE);
+  if (p == MAP_FAILED) fatal("out of memory (timers)");
+  heap_ = static_cast<entry*>(p);
+  capacity_ = bigger;
+}
+
+void timer_heap::push(std::int64_t when, timer_node& t) noexcept {
+  if (size_ == capacity_) grow();
+  std::size_t i = size_++;
+  while (i > 0) {
+    const std::size_t parent = (i - 1) / k_arity;
+    if (heap_[parent].when <= when) break;
+    heap_[i] = heap_[parent];
+    i = parent;
+  }
+  heap_[i] = {when, &t};
+  ++t.entries;
+  t.entry_when = when;
+}
+
+void timer_heap::sift_down(std::size_t i, entry e) noexcept {
+  for (;;) {
+    const std::size_t first = i * k_arity + 1;
+    if (first >= size_) break;
+    const std::size_t end = first + k_arity < size_ ? first + k_arity : size_;
+    std::size_t least = first;
+    for (std::size_t c = first + 1; c < end; ++c) {
+      if (heap_[c].when < heap_[least].when) least = c;
+    }
+    if (e.when <= heap_[least].when) break;
+    heap_[i] = heap_[least];
+    i = least;
+  }
+  heap_[i] = e;
+}
+
+timer_heap::entry timer_heap::pop() noexcept {
+  const entry top = heap_[0];
+  const entry last = heap_[--size_];
+  if (size_ > 0) sift_down(0, last);
+  --top.t->entries;
+  return top;
+}
+
+// An entry of t that does not count has left the heap. True when t still lives.
+bool timer_heap::release_entry(timer_node& t) noexcept {
+  if (stale_ > 0) --stale_;
+  if (t.orphan && t.entries == 0 && t.pins == 0) {
+    t.kind->destroy(t);
+    return false;
+  }
+  return true;
+}
+
+void timer_heap::drop_stale() noexcept {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < size_; ++i) {
+    const entry e = heap_[i];
+    if (e.t->active && e.t->entry_when == e.when) {
+      heap_[kept++] = e;
+      continue;
+    }
+    --e.t->entries;
+    if (e.t->entry_when == e.when) e.t->entry_when = timer_node::k_no_entry;
+    release_entry(*e.t);
+  }
+  size_ = kept;
+  stale_ = 0;
+  for (std::size_t i = kept / k_arity + 1; i-- > 0;) {
+    if (i < kept) sift_down(i, heap_[i]);
+  }
+}
+
+bool timer_heap::start_locked(timer_node& t, std::int64_t when, std::int64_t period) noexcept {
+  if (when >= k_forever) when = k_forever - 1;
+  const bool was_active = t.active;
+  t.when = when;
+  t.period = period;
+  t.active = true;
+  if (t.entries > 0 && t.entry_when <= when) {
+    // The entry in the heap surfaces first and is moved then.
+    if (!was_active && stale_ > 0) --stale_;
+    return was_active;
+  }
+  if (was_active && t.entries > 0) ++stale_;
+  push(when, t);
+  if (stale_ > k_stale_slack && stale_ > size_ / 4) drop_stale();
+  publish();
+  return was_active;
+}
+
+bool timer_heap::stop_locked(timer_node& t) noexcept {
+  if (!t.active) return false;
+  t.active = false;
+  if (t.entries > 0) {
+    ++stale_;
+    if (stale_ > k_stale_slack && stale_ > size_ / 4) {
+      drop_stale();
+      publish();
+    }
+  }
+  return true;
+}
+
+bool timer_heap::start(timer_node& t, std::int64_t when, std::int64_t period) noexcept {
+  const std::lock_guard hold(mu_);
+  return start_locked(t, when, period);
+}
+
+bool timer_heap::stop(timer_node& t) noexcept {
+  const std::lock_guard hold(mu_);
+  return stop_locked(t);
+}
+
+void timer_heap::abandon(timer_node& t) noexcept {
+  const std::lock_guard hold(mu_);
+  stop_locked(t);
+  t.orphan = true;
+  if (t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+}
+
+bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
+  if (!mu_.try_lock()) return false;
+  while (size_ > 0 && heap_[0].when <= now) {
+    const entry e = pop();
+    timer_node& t = *e.t;
+    const bool counts = t.entry_when == e.when;
+    if (counts) t.entry_when = timer_node::k_no_entry;
+    if (!counts || !t.active) {
+      release_entry(t);
+      continue;
+    }
+    if (t.when > now) {
+      push(t.when, t);
+      continue;
+    }
+    const std::int64_t due = t.when;
+    if (t.period > 0) {
+      // Skips the instants that have passed already: slow receivers skip ticks.
+      t.when += t.period * (1 + (now - t.when) / t.period);
+      push(t.when, t);
+    } else {
+      t.active = false;
+    }
+    switch (t.kind->action) {
+      case timer_action::wake: {
+        auto* g = static_cast<goroutine*>(t.arg);
+        g->next = nullptr;
+        if (out.wake_last != nullptr) {
+          out.wake_last->next = g;
+        } else {
+          out.wake_first = g;
+        }
+        out.wake_last = g;
+        break;
+      }
+      case timer_action::locked:
+        t.kind->fire(t, due);
+        break;
+      case timer_action::deferred:
+        // One list link per node: a periodic timer that is still on a list skips this firing.
+        if (t.pins > 0) break;
+        ++t.pins;
+        t.fired_due = due;
+        t.next_fired = nullptr;
+        if (out.deferred_last != nullptr) {
+          out.deferred_last->next_fired = &t;
+        } else {
+          out.deferred_first = &t;
+        }
+        out.deferred_last = &t;
+        break;
+    }
+  }
+  publish();
+  mu_.unlock();
+  return true;
+}
+
+void timer_heap::unpin(timer_node& t) noexcept {
+  const std::lock_guard hold(mu_);
+  --t.pins;
+  if (t.orphan && t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+}
+
+void timer_heap::clear() noexcept {
+  timer_node* armed = nullptr;
+  {
+    const std::lock_guard hold(mu_);
+    for (std::size_t i = 0; i < size_; ++i) {
+      timer_node& t = *heap_[i].t;
+      --t.entries;
+      const bool counts = t.entry_when == heap_[i].when;
+      if (counts) t.entry_when = timer_node::k_no_entry;
+      if (counts && t.active && t.kind->forget != nullptr) {
+        t.next_fired = armed;
+        armed = &t;
+      }
+      if (counts) t.active = false;
+      if (t.orphan && t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+    }
+    size_ = 0;
+    stale_ = 0;
+    publish();
+  }
+  while (armed != nullptr) {
+    timer_node* t = armed;
+    armed = t->next_fired;
+    t->kind->forget(*t);
+  }
+}
+
+}  // namespace pirn::rt

@@ -1,0 +1,114 @@
+// Timers of one P: a 4-ary heap with lazy deletion and lazy reset. Layer: timer.
+//
+// An entry carries its key, so sifting touches only the array. A node remembers the key of the one entry that counts
+// (entry_when); entries that no longer match it, or whose node is inactive, are dropped when they surface or when they
+// exceed a quarter of the heap. So stop() and a reset to a later instant touch no heap at all, and a reset to an
+// earlier one pushes a second entry.
+//
+// Due timers are returned, not scheduled: goroutines to wake as a list, callbacks that may do anything (`deferred`) as
+// another. Only `locked` callbacks run here, under the heap's lock, so that stopping such a timer excludes its firing;
+// they must not wait, allocate or touch a timer.
+// A heap is locked only inside the runtime or by foreign threads; any P may run the due timers of any heap.
+// The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "g/goroutine.h"
+#include "os/futex.h"
+#include "os/spinlock.h"
+
+namespace pirn::rt {
+
+class timer_heap;
+struct timer_node;
+
+enum class timer_action : std::uint8_t { wake, locked, deferred };
+
+struct timer_kind {
+  timer_action action;
+  // locked: under the heap's lock. deferred: after it, on the scheduler's stack or a goroutine's, inside the runtime.
+  void (*fire)(timer_node& t, std::int64_t due_ns) noexcept;
+  // Frees an orphan once the heap lets go of it.
+  void (*destroy)(timer_node& t) noexcept;
+  // The run is over while the timer was armed. May be null.
+  void (*forget)(timer_node& t) noexcept;
+};
+
+struct timer_node {
+  static constexpr std::int64_t k_no_entry = k_forever;
+
+  const timer_kind* kind = nullptr;     // Constant after construction.
+  void* arg = nullptr;                  // Constant after construction: for `wake` the goroutine.
+  timer_heap* heap = nullptr;           // Constant after construction.
+  // Guarded by the heap's lock.
+  std::int64_t when = 0;                // fires then, if active
+  std::int64_t period = 0;              // > 0: fires again
+  std::int64_t entry_when = k_no_entry; // key of the entry that counts
+  std::uint32_t entries = 0;            // entries in the heap that point here
+  std::uint32_t pins = 0;               // deferred firings under way
+  bool active = false;
+  bool orphan = false;                  // nobody else refers to it
+  std::int64_t fired_due = 0;
+  timer_node* next_fired = nullptr;
+};
+
+// What run_due() found. Lists in order of their instants.
+struct due_timers {
+  goroutine* wake_first = nullptr;
+  goroutine* wake_last = nullptr;
+  timer_node* deferred_first = nullptr;
+  timer_node* deferred_last = nullptr;
+};
+
+class timer_heap {
+ public:
+  // The earliest key, k_forever when empty; may be early (a stopped timer), never late. Any thread, any time.
+  std::int64_t next_when() const noexcept { return next_when_.load(std::memory_order_acquire); }
+
+  spinlock& lock() noexcept { return mu_; }
+
+  // The *_locked forms REQUIRE lock().
+  // (Re)arms the timer; returns whether it was armed. O(1) when `when` is not earlier than its entry, else O(log n).
+  bool start_locked(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
+  bool stop_locked(timer_node& t) noexcept;
+  bool start(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
+  bool stop(timer_node& t) noexcept;
+
+  // Gives the node up: destroys it now or when the last entry has gone. Must not be used after.
+  void abandon(timer_node& t) noexcept;
+
+  // Takes everything due at `now` out. False when another thread is at it (it will do the work).
+  bool run_due(std::int64_t now, due_timers& out) noexcept;
+  // After a deferred timer's fire() has returned.
+  void unpin(timer_node& t) noexcept;
+
+  // Forgets every timer; the run that they belonged to is over.
+  void clear() noexcept;
+
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  struct entry {
+    std::int64_t when;
+    timer_node* t;
+  };
+  void push(std::int64_t when, timer_node& t) noexcept;
+  entry pop() noexcept;
+  void sift_down(std::size_t i, entry e) noexcept;
+  void grow() noexcept;
+  void drop_stale() noexcept;
+  bool release_entry(timer_node& t) noexcept;
+  void publish() noexcept { next_when_.store(size_ == 0 ? k_forever : heap_[0].when, std::memory_order_release); }
+
+  spinlock mu_;
+  // Guarded by mu_.
+  entry* heap_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+  std::size_t stale_ = 0;  // entries that will be dropped: an upper bound for when to look
+  std::atomic<std::int64_t> next_when_{k_forever};
+};
+
+}  // namespace pirn::rt
