@@ -217,8 +217,8 @@ class chan : public detail::chan_base<T>,
   // The nil channel: sending and receiving block for ever, a select never picks it.
   chan(std::nullptr_t) noexcept : detail::chan_base<T>(nullptr) {}
 
-  operator send_chan<T>() const noexcept { return send_chan<T>(*this); }
-  operator recv_chan<T>() const noexcept { return recv_chan<T>(*this); }
+  operator send_chan<T>() const noexcept { return send_chan<T>(static_cast<const detail::chan_base<T>&>(*this)); }
+  operator recv_chan<T>() const noexcept { return recv_chan<T>(static_cast<const detail::chan_base<T>&>(*this)); }
 
  private:
   template <class N>
