@@ -274,13 +274,24 @@ def parse(arguments):
     return asked
 
 
+def busy_cpus():
+    """How many CPUs other programs keep busy, over half a second. The load average still remembers our own build."""
+    def ticks():
+        with open("/proc/stat", encoding="utf-8") as stat:
+            fields = [int(field) for field in stat.readline().split()[1:9]]
+        return sum(fields), fields[3] + fields[4]
+    before = ticks()
+    time.sleep(0.5)
+    total, idle = (now - then for now, then in zip(ticks(), before))
+    return (1 - idle / total) * os.cpu_count() if total else 0.0
+
+
 def machine_line():
     with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
         model = re.search(r"^model name\s*: (.*)$", cpuinfo.read(), re.MULTILINE)
-    cpus = len(os.sched_getaffinity(0))
-    load = os.getloadavg()[0]
-    line = f"{model[1] if model else os.uname().machine}, {cpus} CPUs, Linux {os.uname().release}, load {load:.1f}"
-    return line + ("  (busy: expect distorted figures)" if load > 0.3 * cpus else "")
+    busy = busy_cpus()
+    line = f"{model[1] if model else os.uname().machine}, {len(os.sched_getaffinity(0))} CPUs, Linux {os.uname().release}"
+    return line + (f"; others keep {busy:.1f} CPUs busy: expect distorted figures" if busy >= 0.15 else "")
 
 
 def main(arguments):
