@@ -32,7 +32,7 @@ int main() {
     ask("silent", silent, 20ms);
 
     // `otherwise` makes a select that never waits.
-    const bool received = pirn::select(pirn::recv(silent), pirn::otherwise()) == 0;
+    const bool received = pirn::select(pirn::recv(silent), pirn::otherwise) == 0;
     std::printf("silent: %s\n", received ? "a value" : "nothing there");
   });
 }
