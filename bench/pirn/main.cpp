@@ -106,6 +106,7 @@ bool run_one(const workload& w, const options& o) {
     } else {
       pirn::config config;
       config.gomaxprocs = o.procs;
+      config.at_exit = pirn::at_exit::wait;  // a goroutine that never ends is a failure too
       pirn::run(config, [&] {
         if (pirn::runtime::gomaxprocs() != o.procs) fail("gomaxprocs is not %d", o.procs);
         w.body(state);
