@@ -156,8 +156,13 @@ struct receiver {
     explicit iterator(const Chan* c) : c_(c) { ++*this; }
     T& operator*() noexcept { return *value_; }
     iterator& operator++() {
-      value_ = c_->recv();
-      if (!value_) c_ = nullptr;
+      std::optional<T> next = c_->recv();
+      value_.reset();  // T need not be assignable
+      if (next) {
+        value_.emplace(std::move(*next));
+      } else {
+        c_ = nullptr;
+      }
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -180,6 +185,9 @@ struct receiver<Chan, void> {
 
 }  // namespace detail
 
+template <class T>
+class chan;
+
 // The sending half of a channel. Default-constructed it is the nil channel.
 template <class T>
 class send_chan : public detail::chan_base<T>,
@@ -187,6 +195,9 @@ class send_chan : public detail::chan_base<T>,
                   public detail::closer<send_chan<T>> {
  public:
   send_chan(std::nullptr_t = nullptr) noexcept : detail::chan_base<T>(nullptr) {}
+
+ private:
+  friend class chan<T>;
   explicit send_chan(const detail::chan_base<T>& c) noexcept : detail::chan_base<T>(c) {}
 };
 
@@ -195,9 +206,12 @@ template <class T>
 class recv_chan : public detail::chan_base<T>, public detail::receiver<recv_chan<T>, T> {
  public:
   recv_chan(std::nullptr_t = nullptr) noexcept : detail::chan_base<T>(nullptr) {}
-  explicit recv_chan(const detail::chan_base<T>& c) noexcept : detail::chan_base<T>(c) {}
-  // Takes over a reference.
+  // Takes over a reference. For the library's own channels.
   explicit recv_chan(detail::chan_core* core) noexcept : detail::chan_base<T>(core) {}
+
+ private:
+  friend class chan<T>;
+  explicit recv_chan(const detail::chan_base<T>& c) noexcept : detail::chan_base<T>(c) {}
 };
 
 // A handle to a channel of T (nothrow-movable, move-only too, or void). Copies share one channel; the last one frees it.

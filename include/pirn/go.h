@@ -160,18 +160,20 @@ struct join_state {
   }
 };
 
+// Whoever waits may rely on the callable and its captures being gone, so they go before the end is announced.
 template <class T, class Call>
 struct spawned {
   join_state<T>* state;
-  Call call;
+  std::optional<Call> call;
 
   template <class... A>
-  explicit spawned(join_state<T>* s, A&&... a) : state(s), call(std::forward<A>(a)...) {}
+  explicit spawned(join_state<T>* s, A&&... a) : state(s), call(std::in_place, std::forward<A>(a)...) {}
   spawned(const spawned&) = delete;
   spawned& operator=(const spawned&) = delete;
-  // A goroutine that never ran: nobody may wait for it for ever.
+  // Still with a state: it never ran, or goexit unwinds it. Nobody may wait for it for ever.
   ~spawned() {
     if (state == nullptr) return;
+    call.reset();
     state->exited = true;
     state->finish();
   }
@@ -179,16 +181,17 @@ struct spawned {
   void operator()() {
     try {
       if constexpr (std::is_void_v<T>) {
-        call();
+        (*call)();
         state->value.emplace();
       } else {
-        state->value.emplace(call());
+        state->value.emplace((*call)());
       }
     } catch (abi::__forced_unwind&) {
-      throw;  // ~spawned says so
+      throw;
     } catch (...) {
       state->error = std::current_exception();
     }
+    call.reset();
     std::exchange(state, nullptr)->finish();
   }
 };

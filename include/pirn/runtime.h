@@ -7,8 +7,8 @@
 
 namespace pirn::runtime {
 
-// How many goroutines may run at once. With n > 0 it changes that, up to 4096, and returns what it was before; n = 0
-// asks; a negative n throws std::invalid_argument. Outside a run: what a run would start with; nothing is changed.
+// How many goroutines may run at once. With n > 0 it changes that, up to 4096, and returns what it was before; n <= 0
+// asks. Outside a run: what a run would start with; nothing is changed.
 int gomaxprocs(int n = 0);
 
 // CPUs that this process may use (its affinity mask), as of the first call.

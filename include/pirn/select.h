@@ -18,8 +18,6 @@ namespace pirn {
 
 namespace detail {
 
-struct ignore_value {};
-
 template <class C>
 concept channel_like = requires(const C& c) {
   typename C::value_type;
@@ -29,6 +27,10 @@ template <class C>
 concept can_receive = channel_like<C> && requires(const C& c) { c.recv(); };
 template <class C>
 concept can_send = channel_like<C> && requires(const C& c) { c.close(); };
+template <class C>
+using element_of = typename std::remove_cvref_t<C>::value_type;
+template <class C>
+concept receives_values = can_receive<std::remove_cvref_t<C>> && !std::is_void_v<element_of<C>>;
 
 // Where a received value goes: nowhere, a variable, a variable and a flag, or a function.
 template <class T>
@@ -69,14 +71,40 @@ struct to_nowhere {
   void closed() const {}
 };
 
+// The channel of a case. One given as an lvalue outlives the case; of a temporary the case keeps a share, and so does
+// every case of a dynamic select.
+class case_channel {
+ public:
+  template <class C>
+  static case_channel of(C&& c) noexcept {
+    case_channel out(c.core());
+    if constexpr (!std::is_lvalue_reference_v<C&&>) out.keep();
+    return out;
+  }
+  case_channel(case_channel&& o) noexcept : core_(o.core_), kept_(std::exchange(o.kept_, false)) {}
+  ~case_channel() {
+    if (kept_) chan_release(core_);
+  }
+  chan_core* core() const noexcept { return core_; }
+  void keep() noexcept {
+    if (kept_) return;
+    chan_retain(core_);
+    kept_ = true;
+  }
+
+ private:
+  explicit case_channel(chan_core* core) noexcept : core_(core) {}
+  chan_core* core_;
+  bool kept_ = false;
+};
+
 template <class T, class Sink>
 class recv_case {
  public:
-  recv_case(chan_core* c, Sink sink) : channel_(c), sink_(std::move(sink)) { chan_retain(c); }
-  recv_case(recv_case&& o) noexcept : channel_(std::exchange(o.channel_, nullptr)), sink_(std::move(o.sink_)) {}
-  ~recv_case() { chan_release(channel_); }
+  recv_case(case_channel c, Sink sink) : channel_(std::move(c)), sink_(std::move(sink)) {}
+  recv_case(recv_case&& o) noexcept : channel_(std::move(o.channel_)), sink_(std::move(o.sink_)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_, slot_.bytes, false, false}; }
+  select_op op() noexcept { return {channel_.core(), slot_.bytes, false, false}; }
   void finish(const select_op& op) {
     if (op.received) {
       sink_(slot_.take());
@@ -84,9 +112,13 @@ class recv_case {
       sink_.closed();
     }
   }
+  recv_case&& owning() && noexcept {
+    channel_.keep();
+    return std::move(*this);
+  }
 
  private:
-  chan_core* channel_;
+  case_channel channel_;
   Sink sink_;
   recv_slot<T> slot_;
 };
@@ -94,15 +126,17 @@ class recv_case {
 template <class F>
 class recv_void_case {
  public:
-  recv_void_case(chan_core* c, F f) : channel_(c), f_(std::move(f)) { chan_retain(c); }
-  recv_void_case(recv_void_case&& o) noexcept : channel_(std::exchange(o.channel_, nullptr)), f_(std::move(o.f_)) {}
-  ~recv_void_case() { chan_release(channel_); }
+  recv_void_case(case_channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_, nullptr, false, false}; }
-  void finish(const select_op& op) { f_(op.received); }
+  select_op op() noexcept { return {channel_.core(), nullptr, false, false}; }
+  void finish(const select_op& op) { std::invoke(f_, op.received); }
+  recv_void_case&& owning() && noexcept {
+    channel_.keep();
+    return std::move(*this);
+  }
 
  private:
-  chan_core* channel_;
+  case_channel channel_;
   F f_;
 };
 
@@ -111,18 +145,18 @@ template <class Value, class F>
 class send_case {
  public:
   template <class V>
-  send_case(chan_core* c, V&& v, F f) : channel_(c), value_(std::forward<V>(v)), f_(std::move(f)) {
-    chan_retain(c);
-  }
-  send_case(send_case&& o) noexcept
-      : channel_(std::exchange(o.channel_, nullptr)), value_(std::forward<Value>(o.value_)), f_(std::move(o.f_)) {}
-  ~send_case() { chan_release(channel_); }
+  send_case(case_channel c, V&& v, F f) : channel_(std::move(c)), value_(std::forward<V>(v)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_, const_cast<void*>(static_cast<const void*>(&value_)), true, false}; }
-  void finish(const select_op&) { f_(); }
+  select_op op() noexcept { return {channel_.core(), const_cast<void*>(static_cast<const void*>(&value_)), true, false}; }
+  void finish(const select_op&) { std::invoke(f_); }
+  // A case that is stored cannot refer to what may be a temporary: it takes the value over.
+  auto owning() && {
+    channel_.keep();
+    return send_case<std::remove_reference_t<Value>, F>(std::move(channel_), std::move(value_), std::move(f_));
+  }
 
  private:
-  chan_core* channel_;
+  case_channel channel_;
   Value value_;
   F f_;
 };
@@ -130,15 +164,17 @@ class send_case {
 template <class F>
 class send_void_case {
  public:
-  send_void_case(chan_core* c, F f) : channel_(c), f_(std::move(f)) { chan_retain(c); }
-  send_void_case(send_void_case&& o) noexcept : channel_(std::exchange(o.channel_, nullptr)), f_(std::move(o.f_)) {}
-  ~send_void_case() { chan_release(channel_); }
+  send_void_case(case_channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_, nullptr, true, false}; }
-  void finish(const select_op&) { f_(); }
+  select_op op() noexcept { return {channel_.core(), nullptr, true, false}; }
+  void finish(const select_op&) { std::invoke(f_); }
+  send_void_case&& owning() && noexcept {
+    channel_.keep();
+    return std::move(*this);
+  }
 
  private:
-  chan_core* channel_;
+  case_channel channel_;
   F f_;
 };
 
@@ -156,7 +192,8 @@ template <class F>
 struct default_case {
   static constexpr bool is_default = true;
   F f;
-  void finish() { f(); }
+  void finish() { std::invoke(f); }
+  default_case&& owning() && noexcept { return std::move(*this); }
 };
 
 struct otherwise_t : default_case<do_nothing> {
@@ -173,76 +210,83 @@ concept select_case_like = requires { std::bool_constant<std::decay_t<C>::is_def
 }  // namespace detail
 
 // A receive whose value is dropped.
-template <detail::can_receive C>
-auto recv(const C& c) {
-  using T = typename C::value_type;
+template <class C>
+  requires detail::can_receive<std::remove_cvref_t<C>>
+auto recv(C&& c) {
+  using T = detail::element_of<C>;
   if constexpr (std::is_void_v<T>) {
-    return detail::recv_void_case<detail::ignore_bool>(c.core(), {});
+    return detail::recv_void_case<detail::ignore_bool>(detail::case_channel::of(std::forward<C>(c)), {});
   } else {
-    return detail::recv_case<T, detail::to_nowhere<T>>(c.core(), {});
+    return detail::recv_case<T, detail::to_nowhere<T>>(detail::case_channel::of(std::forward<C>(c)), {});
   }
 }
 
-// A receive into `out`, a T& (a value-initialised T once closed) or a std::optional<T>& (nullopt once closed).
-template <detail::can_receive C>
-  requires(!std::is_void_v<typename C::value_type>)
-auto recv(const C& c, typename C::value_type& out) {
-  using T = typename C::value_type;
-  return detail::recv_case<T, detail::to_value<T>>(c.core(), {&out, nullptr});
+// A receive into `out`, a T& (a value-initialised T once closed) or a std::optional<T>& (nullopt once closed). With a
+// third argument, that is set to false once the channel is closed and drained, else to true.
+template <class C>
+  requires detail::receives_values<C>
+auto recv(C&& c, detail::element_of<C>& out) {
+  using T = detail::element_of<C>;
+  return detail::recv_case<T, detail::to_value<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, nullptr});
 }
-template <detail::can_receive C>
-  requires(!std::is_void_v<typename C::value_type>)
-auto recv(const C& c, std::optional<typename C::value_type>& out) {
-  using T = typename C::value_type;
-  return detail::recv_case<T, detail::to_optional<T>>(c.core(), {&out, nullptr});
+template <class C>
+  requires detail::receives_values<C>
+auto recv(C&& c, std::optional<detail::element_of<C>>& out) {
+  using T = detail::element_of<C>;
+  return detail::recv_case<T, detail::to_optional<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, nullptr});
 }
-
-// `ok` is set to false once the channel is closed and drained.
-template <detail::can_receive C>
-  requires(!std::is_void_v<typename C::value_type>)
-auto recv(const C& c, typename C::value_type& out, bool& ok) {
-  using T = typename C::value_type;
-  return detail::recv_case<T, detail::to_value<T>>(c.core(), {&out, &ok});
+template <class C>
+  requires detail::receives_values<C>
+auto recv(C&& c, detail::element_of<C>& out, bool& ok) {
+  using T = detail::element_of<C>;
+  return detail::recv_case<T, detail::to_value<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, &ok});
 }
-template <detail::can_receive C>
-  requires(!std::is_void_v<typename C::value_type>)
-auto recv(const C& c, std::optional<typename C::value_type>& out, bool& ok) {
-  using T = typename C::value_type;
-  return detail::recv_case<T, detail::to_optional<T>>(c.core(), {&out, &ok});
+template <class C>
+  requires detail::receives_values<C>
+auto recv(C&& c, std::optional<detail::element_of<C>>& out, bool& ok) {
+  using T = detail::element_of<C>;
+  return detail::recv_case<T, detail::to_optional<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, &ok});
 }
 
 // A receive handed to `fn`: std::optional<T>, or bool for void.
-template <detail::can_receive C, class F>
-  requires(std::is_void_v<typename C::value_type> && std::is_invocable_v<std::decay_t<F>&, bool>)
-auto recv(const C& c, F&& fn) {
-  return detail::recv_void_case<std::decay_t<F>>(c.core(), std::forward<F>(fn));
+template <class C, class F>
+  requires(detail::can_receive<std::remove_cvref_t<C>> && std::is_void_v<detail::element_of<C>> &&
+           std::is_invocable_v<std::decay_t<F>&, bool>)
+auto recv(C&& c, F&& fn) {
+  return detail::recv_void_case<std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<F>(fn));
 }
-template <detail::can_receive C, class F>
-  requires(!std::is_void_v<typename C::value_type> &&
-           !std::same_as<std::remove_cvref_t<F>, typename C::value_type> &&
-           !std::same_as<std::remove_cvref_t<F>, std::optional<typename C::value_type>> &&
-           std::is_invocable_v<std::decay_t<F>&, std::optional<typename C::value_type>>)
-auto recv(const C& c, F&& fn) {
-  using T = typename C::value_type;
-  return detail::recv_case<T, detail::to_function<T, std::decay_t<F>>>(c.core(), {std::forward<F>(fn)});
+template <class C, class F>
+  requires(detail::receives_values<C> && !std::same_as<std::remove_cvref_t<F>, detail::element_of<C>> &&
+           !std::same_as<std::remove_cvref_t<F>, std::optional<detail::element_of<C>>> &&
+           std::is_invocable_v<std::decay_t<F>&, std::optional<detail::element_of<C>>>)
+auto recv(C&& c, F&& fn) {
+  using T = detail::element_of<C>;
+  return detail::recv_case<T, detail::to_function<T, std::decay_t<F>>>(detail::case_channel::of(std::forward<C>(c)),
+                                                                       {std::forward<F>(fn)});
 }
 
 // A send. An rvalue of the element type is moved from only if this case runs; an lvalue is copied now. `fn` runs after.
-template <detail::can_send C, class V, class F = detail::do_nothing>
-  requires(!std::is_void_v<typename C::value_type> && std::is_convertible_v<V &&, typename C::value_type> &&
-           std::is_invocable_v<std::decay_t<F>&>)
-auto send(const C& c, V&& v, F&& fn = {}) {
-  using T = typename C::value_type;
-  if constexpr (std::is_same_v<V&&, T&&>) {
-    return detail::send_case<T&, std::decay_t<F>>(c.core(), v, std::forward<F>(fn));
+// A case that is stored as a select_case takes an rvalue over at once.
+template <class C, class V, class F = detail::do_nothing>
+  requires(detail::can_send<std::remove_cvref_t<C>> && !std::is_void_v<detail::element_of<C>> &&
+           std::is_convertible_v<V &&, detail::element_of<C>> && std::is_invocable_v<std::decay_t<F>&>)
+auto send(C&& c, V&& v, F&& fn = {}) {
+  using T = detail::element_of<C>;
+  // A copy of a trivial value cannot be told from it, and does not dangle.
+  using value = std::conditional_t<std::is_same_v<V&&, T&&> && !std::is_trivially_copyable_v<T>, T&, T>;
+  if constexpr (std::is_reference_v<value>) {
+    return detail::send_case<value, std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), v,
+                                                     std::forward<F>(fn));
   } else {
-    return detail::send_case<T, std::decay_t<F>>(c.core(), std::forward<V>(v), std::forward<F>(fn));
+    return detail::send_case<value, std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<V>(v),
+                                                     std::forward<F>(fn));
   }
 }
-template <detail::can_send C, class F = detail::do_nothing>
-  requires(std::is_void_v<typename C::value_type> && std::is_invocable_v<std::decay_t<F>&>)
-auto send(const C& c, F&& fn = {}) {
-  return detail::send_void_case<std::decay_t<F>>(c.core(), std::forward<F>(fn));
+template <class C, class F = detail::do_nothing>
+  requires(detail::can_send<std::remove_cvref_t<C>> && std::is_void_v<detail::element_of<C>> &&
+           std::is_invocable_v<std::decay_t<F>&>)
+auto send(C&& c, F&& fn = {}) {
+  return detail::send_void_case<std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<F>(fn));
 }
 
 // The case that runs when no other is ready: `otherwise`, or `otherwise(fn)`. At most one.
@@ -258,10 +302,10 @@ int select(Cases&&... cases) {
   constexpr std::size_t k_defaults = (std::size_t{0} + ... + std::size_t{std::decay_t<Cases>::is_default});
   static_assert(k_defaults <= 1, "a select has at most one otherwise");
   constexpr std::size_t k_ops = k_all - k_defaults;
-  std::array<detail::select_op, k_ops == 0 ? 1 : k_ops> ops;
-  std::array<int, k_all + 1> position{};  // of the op in the list of cases; the default's last
-  std::size_t n = 0;
-  int at = 0;
+  std::array<detail::select_op, k_ops + 1> ops;
+  std::array<int, k_ops + 1> position{};  // of the op in the list of cases; the default's last
+  [[maybe_unused]] std::size_t n = 0;
+  [[maybe_unused]] int at = 0;
   (
       [&] {
         if constexpr (std::decay_t<Cases>::is_default) {
@@ -287,7 +331,7 @@ int select(Cases&&... cases) {
       [&] {
         if (at++ != index) return;
         if constexpr (std::decay_t<Cases>::is_default) {
-          auto chosen_case = cases;
+          auto chosen_case = std::forward<Cases>(cases);
           chosen_case.finish();
         } else {
           cases.finish(ops[chosen]);
@@ -302,12 +346,16 @@ class select_case {
  public:
   template <class C>
     requires(detail::select_case_like<C> && !std::same_as<std::decay_t<C>, select_case>)
-  select_case(C&& c) : self_(std::make_unique<model<std::decay_t<C>>>(std::forward<C>(c))) {}
+  select_case(C&& c) : self_(make(std::decay_t<C>(std::forward<C>(c)).owning())) {}
 
   bool is_otherwise() const noexcept { return self_->is_default(); }
 
  private:
   friend int select(std::span<select_case> cases);
+  template <class C>
+  static auto make(C&& c) {
+    return std::make_unique<model<std::decay_t<C>>>(std::move(c));
+  }
   struct concept_t {
     virtual ~concept_t() = default;
     virtual bool is_default() const noexcept = 0;
@@ -317,7 +365,6 @@ class select_case {
   template <class C>
   struct model final : concept_t {
     explicit model(C&& c) : case_(std::move(c)) {}
-    explicit model(const C& c) : case_(c) {}
     bool is_default() const noexcept override { return C::is_default; }
     detail::select_op op() override {
       if constexpr (C::is_default) {

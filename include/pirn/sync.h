@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cxxabi.h>
+#include <functional>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -84,7 +86,9 @@ class wait_group {
   void go(F&& f) {
     add(1);
     try {
-      pirn::go(counted<std::decay_t<F>>{this, std::forward<F>(f)});
+      detail::new_goroutine g;
+      detail::closure_ops<counted<std::decay_t<F>>>::put(g.slot(), this, std::forward<F>(f));
+      g.start();
     } catch (...) {
       done();
       throw;
@@ -92,18 +96,33 @@ class wait_group {
   }
 
  private:
+  // Whoever waits may rely on f and its captures being gone, so they go before it is done.
   template <class F>
   struct counted {
     wait_group* group;
-    F f;
+    std::optional<F> f;
+
+    template <class G>
+    counted(wait_group* g, G&& fn) : group(g), f(std::in_place, std::forward<G>(fn)) {}
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
+    // Still with a group: it never ran, or goexit unwinds it.
+    ~counted() {
+      if (group == nullptr) return;
+      f.reset();
+      group->done();
+    }
     void operator()() {
       try {
-        std::move(f)();
+        std::invoke(std::move(*f));
       } catch (abi::__forced_unwind&) {
-        group->done();  // goexit ends it too
         throw;
+      } catch (...) {
+        // A panic ends the process; nobody may go on meanwhile because the group seems done.
+        detail::panic_with_current_exception();
       }
-      group->done();
+      f.reset();
+      std::exchange(group, nullptr)->done();
     }
   };
   void settle(int n, std::uint64_t after);

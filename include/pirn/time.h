@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -57,7 +59,19 @@ void sleep_for_duration(duration d);
 
 struct timer_state;
 timer_state* timer_new(duration d, bool periodic);
-timer_state* timer_new_func(duration d, std::function<void()> f);
+// A function that a timer may call again and again; need not be copyable.
+struct timer_task {
+  virtual ~timer_task() = default;
+  virtual void call() = 0;
+};
+template <class F>
+struct timer_task_of final : timer_task {
+  explicit timer_task_of(F&& fn) : f(std::move(fn)) {}
+  explicit timer_task_of(const F& fn) : f(fn) {}
+  void call() override { std::invoke(f); }
+  F f;
+};
+timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task);
 bool timer_stop(timer_state* t);
 bool timer_reset(timer_state* t, duration d);
 chan_core* timer_channel(timer_state* t) noexcept;
@@ -124,8 +138,9 @@ class timer {
   }
 
  private:
-  template <class Rep, class Period>
-  friend timer after_func(const std::chrono::duration<Rep, Period>& d, std::function<void()> f);
+  template <class Rep, class Period, class F>
+    requires std::is_invocable_v<std::decay_t<F>&>
+  friend timer after_func(const std::chrono::duration<Rep, Period>& d, F&& f);
   explicit timer(detail::timer_state* t) noexcept : handle_(t) {}
   detail::timer_handle handle_;
 };
@@ -160,9 +175,11 @@ recv_chan<time_point> after(const std::chrono::duration<Rep, Period>& d) {
 }
 
 // Calls f on a goroutine of its own, d from now, unless stopped first. The timer need not be kept.
-template <class Rep, class Period>
-timer after_func(const std::chrono::duration<Rep, Period>& d, std::function<void()> f) {
-  return timer(detail::timer_new_func(detail::saturated(d), std::move(f)));
+template <class Rep, class Period, class F>
+  requires std::is_invocable_v<std::decay_t<F>&>
+timer after_func(const std::chrono::duration<Rep, Period>& d, F&& f) {
+  return timer(detail::timer_new_func(detail::saturated(d),
+                                      std::make_unique<detail::timer_task_of<std::decay_t<F>>>(std::forward<F>(f))));
 }
 
 }  // namespace pirn

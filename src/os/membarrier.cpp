@@ -1,6 +1,8 @@
 // membarrier(2) registration and call. Layer: os.
 #include "os/membarrier.h"
 
+#include "os/spinlock.h"
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 namespace pirn::rt {
 
 bool have_membarrier = false;
+std::atomic<bool> one_inside{false};
 
 namespace {
 bool disabled_for_test = false;

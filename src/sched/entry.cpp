@@ -6,6 +6,9 @@
 namespace pirn::rt {
 
 worker* enter_slow(worker* w) noexcept {
+  if ((w->attention.load(std::memory_order_relaxed) & k_attn_fence) != 0) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // [EN-1]
+  }
   for (;;) {
     const std::uint32_t why = w->attention.load(std::memory_order_acquire);
     if ((why & k_attn_stop) != 0 && (why & k_attn_blocking) == 0) abandon_current();
@@ -68,10 +71,13 @@ std::atomic<std::uint32_t> foreign_inside{0};
 scheduler* foreign_enter() noexcept {
   // seq_cst with the teardown's store of null and its read of the count: one of the two sees the other.
   foreign_inside.fetch_add(1, std::memory_order_seq_cst);
+  if (one_inside.load(std::memory_order_relaxed)) end_exclusive();
   return the_scheduler.load(std::memory_order_seq_cst);
 }
 
 void foreign_leave() noexcept { foreign_inside.fetch_sub(1, std::memory_order_release); }
+
+bool foreign_threads_inside() noexcept { return foreign_inside.load(std::memory_order_seq_cst) != 0; }
 
 void wait_for_foreign_threads() noexcept {
   while (foreign_inside.load(std::memory_order_seq_cst) != 0) sched_yield();

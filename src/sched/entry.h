@@ -5,7 +5,8 @@
 // attention word; whoever wants to act as the owner of its P sets k_attn_hold, makes every thread execute a barrier, and
 // then looks at `inside`: at least one of the two sees the other.
 // Orderings:
-//   [EN-1] enter: inside = 1 (relaxed); light_barrier; attention (relaxed).
+//   [EN-1] enter: inside = 1 (relaxed); light barrier; attention (relaxed). Without membarrier attention always has
+//          k_attn_fence, and the slow way starts with the fence.
 //   [EN-2] hold:  attention |= hold (seq_cst); heavy_barrier; inside (acquire).   Dekker pair with EN-1.
 //   [EN-3] leave: inside = 0 (release) publishes what was done to the P to the reader in EN-2.
 //   [EN-4] release of a hold: attention &= ~hold (release), read with acquire in wait_while_held.
@@ -23,7 +24,7 @@ void leave_slow(worker* w) noexcept;
 // Returns the worker the goroutine is on now: waiting for a P may have moved it.
 PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
   w->inside.store(1, std::memory_order_relaxed);  // [EN-1]
-  light_barrier();
+  compiler_barrier();
   if (PIRN_UNLIKELY(w->attention.load(std::memory_order_relaxed) != 0)) return enter_slow(w);
   return w;
 }
@@ -31,6 +32,14 @@ PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
 PIRN_ALWAYS_INLINE void leave(worker* w) noexcept {
   w->inside.store(0, std::memory_order_release);  // [EN-3]
   if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0)) leave_slow(w);
+}
+
+// One entry on a known worker, without the cases of `entry` (nested, foreign): for the hot paths of channels. Null when
+// the general way must be taken.
+PIRN_ALWAYS_INLINE worker* try_enter_fast() noexcept {
+  worker* w = this_worker();
+  if (PIRN_UNLIKELY(w == nullptr || w->inside.load(std::memory_order_relaxed) != 0)) return nullptr;
+  return enter(w);
 }
 
 // A thread that is no worker: keeps the scheduler from being torn down while it may hold goroutines in its hands.

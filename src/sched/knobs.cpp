@@ -18,11 +18,10 @@ namespace pirn::runtime {
 using namespace pirn::rt;  // NOLINT: this file implements the public functions over rt
 
 int gomaxprocs(int n) {
-  if (n < 0) throw std::invalid_argument("gomaxprocs: negative count");
   const entry e;
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   if (s == nullptr) return default_gomaxprocs();
-  if (n == 0) return s->gomaxprocs.load(std::memory_order_relaxed);
+  if (n <= 0) return s->gomaxprocs.load(std::memory_order_relaxed);
   return change_gomaxprocs(*s, n);
 }
 

@@ -19,9 +19,13 @@ namespace {
 PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   after_switch(self);
   const switch_work work = w->after;
-  if (work.fn != nullptr) {
-    w->after.fn = nullptr;
-    work.fn(work.arg);
+  if (PIRN_LIKELY(work.arg != nullptr)) {
+    w->after.arg = nullptr;
+    if (PIRN_LIKELY(work.fn == nullptr)) {
+      static_cast<spinlock*>(work.arg)->unlock();
+    } else {
+      work.fn(work.arg);
+    }
   }
   adopt_fiber(self);
 }
@@ -122,8 +126,9 @@ void push_global_work(void* g) noexcept {
 
 }  // namespace
 
-void park(const park_kind& kind, void* object, switch_work after) {
-  worker* w = this_worker();
+void park(const park_kind& kind, void* object, switch_work after) { park_on(this_worker(), kind, object, after); }
+
+void park_on(worker* w, const park_kind& kind, void* object, switch_work after) {
   goroutine* g = w->current;
   g->waits_for = &kind;
   g->wait_object = object;
@@ -145,23 +150,25 @@ void yield_to_others() {
   g->set_state(g_state::runnable);
   happens_before(g);
   // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
-  if (PIRN_UNLIKELY(!p->queue.push_tail(g))) w->after = {push_global_work, g};
+  if (PIRN_UNLIKELY(!p->queue.push_tail(g))) w->after = switch_work::call(push_global_work, g);
   leave_stack(w, g);
   if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
 }
 
 void ready(goroutine* g) noexcept {
   worker* w = this_worker();
-  g->set_state(g_state::runnable);
-  happens_before(g);
   if (PIRN_UNLIKELY(w == nullptr || w->p == nullptr)) {
+    g->set_state(g_state::runnable);
+    happens_before(g);
     scheduler& s = *the_scheduler.load(std::memory_order_acquire);
     push_global(s, g);
     wake_if_needed(s);
     return;
   }
-  goroutine* kicked = w->p->queue.exchange_next(g);
-  if (kicked == nullptr) return;  // it runs next here; sysmon bounds how long it may wait behind the caller
+  ready_on(w, g);
+}
+
+void ready_kicked(worker* w, goroutine* kicked) noexcept {
   if (PIRN_UNLIKELY(!w->p->queue.push_tail(kicked))) {
     g_list half = w->p->queue.take_half();
     half.push_back(kicked);
@@ -184,7 +191,7 @@ void requeue_without_p() noexcept {
   goroutine* g = w->current;
   g->set_state(g_state::runnable);
   happens_before(g);
-  w->after = {push_global_work, g};
+  w->after = switch_work::call(push_global_work, g);
   const int saved_errno = *w->errno_at;
   switch_to_scheduler(w, g);
   *this_worker()->errno_at = saved_errno;
@@ -248,7 +255,7 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
   if (PIRN_UNLIKELY(s.last_one_tells.load(std::memory_order_relaxed))) finish_last(s);
 
 #ifdef PIRN_TSAN
-  w->after = {destroy_fiber, g->san.fiber};
+  w->after = switch_work::call(destroy_fiber, g->san.fiber);
 #endif
   stack* stk = g->stk;
   g->stk = nullptr;

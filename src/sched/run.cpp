@@ -67,7 +67,7 @@ void unwind_all(scheduler& s, worker* w) {
   s.draining = true;
   s.drain_until = now_ns() + s.grace_ns;
   s.stopping.store(false, std::memory_order_relaxed);
-  w->attention.store(0, std::memory_order_relaxed);
+  w->attention.fetch_and(k_attn_fence, std::memory_order_relaxed);
   g_list left = pop_global(s, UINT32_MAX);
   for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
     processor* p = s.procs[static_cast<std::size_t>(i)].get();
@@ -118,6 +118,7 @@ void destroy_goroutines(scheduler& s) {
 
 void tear_down(scheduler* s, worker* main) {
   const bool all_ended = wait_for_threads(*s);
+  one_inside.store(false, std::memory_order_seq_cst);  // this thread is the only one left inside
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
   stop_sysmon(*s);
   detach_thread();
@@ -181,7 +182,7 @@ void main_has_returned() {
   w->sched->main_returned.store(true, std::memory_order_relaxed);
   if (w->sched->at_exit != exit_policy::wait) return;
   static constexpr park_kind k_exit_wait{"at_exit wait", nullptr};
-  if (live_goroutines(*w->sched) > 1) park(k_exit_wait, nullptr, {publish_exit_waiter, w->current});
+  if (live_goroutines(*w->sched) > 1) park(k_exit_wait, nullptr, switch_work::call(publish_exit_waiter, w->current));
 }
 
 void run_main(const run_options& o, void (*fn)(void*), void* arg) {
@@ -236,6 +237,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   const int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   attach_thread(w);
+  begin_exclusive(s);
   start_sysmon(s);
   p->queue.push_tail(g);
   worker_loop(w);

@@ -90,12 +90,24 @@ extern std::atomic<scheduler*> the_scheduler;
 // A run that ends with at_exit::unwind makes it end by a forced unwind instead of returning.
 void park(const park_kind& kind, void* object, switch_work after);
 
+void park_on(worker* w, const park_kind& kind, void* object, switch_work after);
+
 // Lets others run; the caller goes to the end of this P's ring.
 void yield_to_others();
 
 // Makes a goroutine that was taken off its wait queue runnable. From a goroutine or a scheduling stack it becomes the
 // next one on this P; from elsewhere it goes to the global queue. Never parks. REQUIRES: inside or foreign_entry.
 void ready(goroutine* g) noexcept;
+// Queues one that was pushed out of a P's slot, and wakes a worker if that is needed.
+void ready_kicked(worker* w, goroutine* kicked) noexcept;
+// ready() on a worker that holds a P.
+PIRN_ALWAYS_INLINE void ready_on(worker* w, goroutine* g) noexcept {
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  goroutine* kicked = w->p->queue.exchange_next(g);
+  // Alone in the slot it runs next here; sysmon bounds how long it may wait behind the caller.
+  if (kicked != nullptr) ready_kicked(w, kicked);
+}
 // As ready(), but behind what is queued already.
 void ready_last(goroutine* g) noexcept;
 
@@ -198,8 +210,13 @@ timer_heap& timer_heap_of(int index);
 // Gives up the retired P of w.
 void drop_retired_p(worker* w) noexcept;
 
+// --- exclusive.cpp: leaving locked instructions out while one thread at most can be inside; see os/spinlock.h
+void begin_exclusive(scheduler& s) noexcept;
+void end_exclusive() noexcept;
+
 // --- entry.cpp
 void wait_for_foreign_threads() noexcept;
+bool foreign_threads_inside() noexcept;
 
 // --- run.cpp
 void begin_stopping(scheduler& s) noexcept;

@@ -80,7 +80,7 @@ void* sysmon_main(void* arg) {
     start_threads(s);
     const observation seen = look_at_procs(s);
     if (any_ring_has_work(s) || s.global_count.load(std::memory_order_relaxed) != 0 ||
-        (s.idle_p_count.load(std::memory_order_relaxed) != 0 && next_timer(s) + k_timer_grace_ns < now)) {
+        (s.idle_p_count.load(std::memory_order_relaxed) != 0 && next_timer(s) < now - k_timer_grace_ns)) {
       wake_if_needed(s);
     }
     quiet = seen.moved || !all_idle ? 0 : quiet + 1;

@@ -69,6 +69,7 @@ worker* new_worker(scheduler& s) {
   w->index = static_cast<int>(s.workers.size());
   s.workers.push_back(w);
   s.mu.unlock();
+  if (!have_membarrier) w->attention.store(k_attn_fence, std::memory_order_relaxed);
   w->random = 0x9E3779B97F4A7C15ULL * (static_cast<std::uint64_t>(w->index) + 1) ^ static_cast<std::uint64_t>(now_ns());
   return w;
 }

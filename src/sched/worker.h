@@ -8,6 +8,7 @@
 
 #include "g/goroutine.h"
 #include "os/futex.h"
+#include "os/spinlock.h"
 #include "sched/run_queue.h"
 #include "timer/timer_heap.h"
 
@@ -60,12 +61,16 @@ inline constexpr std::uint32_t k_attn_hold = 1;      // somebody acts as owner o
 inline constexpr std::uint32_t k_attn_share = 2;     // a thief asks for half of the ring
 inline constexpr std::uint32_t k_attn_stop = 4;      // the run has ended: go no further
 inline constexpr std::uint32_t k_attn_blocking = 8;  // inside blocking(): no P is held, take one for each call
+inline constexpr std::uint32_t k_attn_fence = 32;    // no membarrier here: every entry needs a fence of its own
 inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPROCS now: give it up
 
-// What must happen once a goroutine has left its stack, done first thing by who goes on.
+// What must happen once a goroutine has left its stack, done first thing by who goes on: give a lock back, or fn(arg).
 struct switch_work {
-  void (*fn)(void*) = nullptr;
-  void* arg = nullptr;
+  void* arg = nullptr;             // null: nothing
+  void (*fn)(void*) = nullptr;     // null: arg is a spinlock
+
+  static switch_work unlock(spinlock& l) noexcept { return {&l, nullptr}; }
+  static switch_work call(void (*fn)(void*), void* arg) noexcept { return {arg, fn}; }
 };
 
 struct alignas(k_cache_line) worker {

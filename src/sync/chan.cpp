@@ -33,7 +33,7 @@ constexpr park_kind k_recv_nil{"chan receive (nil chan)", nullptr};
 
 [[noreturn]] void throw_closed() { throw closed_channel("send on closed channel"); }
 
-void copy_element(const chan_core& c, void* to, const void* from) noexcept {
+PIRN_ALWAYS_INLINE void copy_element(const chan_core& c, void* to, const void* from) noexcept {
   // The common sizes as single moves.
   switch (c.ops->size) {
     case 8:
@@ -55,7 +55,7 @@ void move_value(const chan_core& c, void* to, void* from) noexcept {
   }
 }
 
-void put_in_ring(chan_core& c, void* value, void* box) noexcept {
+PIRN_ALWAYS_INLINE void put_in_ring(chan_core& c, void* value, void* box) noexcept {
   std::byte* at = c.ring + c.tail * c.stride;
   if (c.ops->trivial) {
     copy_element(c, at, value);
@@ -67,7 +67,7 @@ void put_in_ring(chan_core& c, void* value, void* box) noexcept {
 }
 
 // The first waiter that can still be served, off the queue; a select that another channel has served passes by.
-chan_waiter* dequeue(chan_queue& q) noexcept {
+PIRN_ALWAYS_INLINE chan_waiter* dequeue(chan_queue& q) noexcept {
   for (;;) {
     chan_waiter* w = q.first.load(std::memory_order_relaxed);
     if (w == nullptr) return nullptr;
@@ -83,32 +83,6 @@ chan_waiter* dequeue(chan_queue& q) noexcept {
 }
 
 }  // namespace
-
-void enqueue(chan_queue& q, chan_waiter& w) noexcept {
-  w.next = nullptr;
-  w.prev = q.last;
-  if (q.last != nullptr) {
-    q.last->next = &w;
-  } else {
-    q.first.store(&w, std::memory_order_release);
-  }
-  q.last = &w;
-  w.queued = true;
-}
-
-void unqueue(chan_queue& q, chan_waiter& w) noexcept {
-  if (w.prev != nullptr) {
-    w.prev->next = w.next;
-  } else {
-    q.first.store(w.next, std::memory_order_release);
-  }
-  if (w.next != nullptr) {
-    w.next->prev = w.prev;
-  } else {
-    q.last = w.prev;
-  }
-  w.queued = false;
-}
 
 outcome attempt_send(chan_core& c, void* value, void* box, completion& done) noexcept {
   if (PIRN_UNLIKELY(c.closed.load(std::memory_order_relaxed))) return outcome::closed;
@@ -221,8 +195,9 @@ struct spare_box {
 
 namespace {
 
+// The form of send_or_park for everything but the hot path: foreign threads, nested entries, boxes.
 // False when the channel is closed.
-bool send_or_park(chan_core* c, void* value, void*& box) {
+PIRN_NOINLINE bool send_or_park_general(chan_core* c, void* value, void*& box) {
   const entry e;
   spinlock& lock = lock_of(*c);
   completion done;
@@ -254,15 +229,62 @@ bool send_or_park(chan_core* c, void* value, void*& box) {
 
 }  // namespace
 
-void chan_send(chan_core* c, void* value) {
-  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_send_nil);
+namespace {
+
+PIRN_NOINLINE void send_general(chan_core* c, void* value) {
   spare_box spare{*c->ops};
   if (needs_box(*c)) spare.box = c->ops->new_box();
-  if (PIRN_UNLIKELY(!send_or_park(c, value, spare.box))) throw_closed();
+  if (!send_or_park_general(c, value, spare.box)) throw_closed();
 }
 
-bool chan_recv(chan_core* c, void* slot) {
-  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_recv_nil);
+}  // namespace
+
+// The hot path below is attempt, complete and suspend written out for a goroutine and a trivial element.
+void chan_send(chan_core* c, void* value) {
+  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_send_nil);
+  worker* w = c->ops->trivial ? try_enter_fast() : nullptr;
+  if (PIRN_UNLIKELY(w == nullptr)) {
+    send_general(c, value);
+    return;
+  }
+  spinlock& lock = lock_of(*c);
+  lock.lock();
+  if (PIRN_UNLIKELY(c->closed.load(std::memory_order_relaxed))) {
+    lock.unlock();
+    leave(w);
+    throw_closed();
+  }
+  if (chan_waiter* receiver = dequeue(c->receivers)) {
+    lock.unlock();
+    copy_element(*c, receiver->value, value);
+    receiver->success = true;
+    resume_on(w, *receiver->who);
+    leave(w);
+    return;
+  }
+  const std::size_t count = c->count.load(std::memory_order_relaxed);
+  if (PIRN_LIKELY(count != c->capacity)) {
+    put_in_ring(*c, value, nullptr);
+    c->count.store(count + 1, std::memory_order_release);
+    lock.unlock();
+    leave(w);
+    return;
+  }
+  waiter who(w->current);
+  chan_waiter node;
+  node.channel = c;
+  node.value = value;
+  node.who = &who;
+  node.sending = true;
+  enqueue(c->senders, node);
+  park_on(w, k_send, &node, switch_work::unlock(lock));
+  leave(this_worker());
+  if (PIRN_UNLIKELY(!node.success)) throw_closed();
+}
+
+namespace {
+
+PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
   const entry e;
   spinlock& lock = lock_of(*c);
   completion done;
@@ -282,6 +304,62 @@ bool chan_recv(chan_core* c, void* slot) {
   enqueue(c->receivers, w);
   suspend(who, k_recv, &w, lock);
   return w.success;
+}
+
+}  // namespace
+
+bool chan_recv(chan_core* c, void* slot) {
+  if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_recv_nil);
+  worker* w = c->ops->trivial ? try_enter_fast() : nullptr;
+  if (PIRN_UNLIKELY(w == nullptr)) return recv_general(c, slot);
+  spinlock& lock = lock_of(*c);
+  lock.lock();
+  const std::size_t count = c->count.load(std::memory_order_relaxed);
+  if (count != 0) {
+    copy_element(*c, slot, c->ring + c->head * c->stride);
+    c->head = c->head + 1 == c->capacity ? 0 : c->head + 1;
+    if (PIRN_LIKELY(c->senders.first.load(std::memory_order_relaxed) == nullptr)) {
+      c->count.store(count - 1, std::memory_order_release);
+      lock.unlock();
+      leave(w);
+      return true;
+    }
+    chan_waiter* sender = dequeue(c->senders);
+    if (sender != nullptr) {
+      put_in_ring(*c, sender->value, nullptr);
+    } else {
+      c->count.store(count - 1, std::memory_order_release);
+    }
+    lock.unlock();
+    if (sender != nullptr) {
+      sender->success = true;
+      resume_on(w, *sender->who);
+    }
+    leave(w);
+    return true;
+  }
+  if (chan_waiter* sender = dequeue(c->senders)) {
+    lock.unlock();
+    copy_element(*c, slot, sender->value);
+    sender->success = true;
+    resume_on(w, *sender->who);
+    leave(w);
+    return true;
+  }
+  if (PIRN_UNLIKELY(c->closed.load(std::memory_order_relaxed))) {
+    lock.unlock();
+    leave(w);
+    return false;
+  }
+  waiter who(w->current);
+  chan_waiter node;
+  node.channel = c;
+  node.value = slot;
+  node.who = &who;
+  enqueue(c->receivers, node);
+  park_on(w, k_recv, &node, switch_work::unlock(lock));
+  leave(this_worker());
+  return node.success;
 }
 
 bool chan_try_send(chan_core* c, void* value) {

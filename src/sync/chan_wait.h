@@ -47,8 +47,31 @@ inline bool needs_box(const chan_core& c) noexcept { return c.capacity != 0 && !
 // REQUIRE: the channel's lock.
 outcome attempt_send(chan_core& c, void* value, void* box, completion& done) noexcept;
 outcome attempt_recv(chan_core& c, void* slot, completion& done) noexcept;
-void enqueue(chan_queue& q, chan_waiter& w) noexcept;
-void unqueue(chan_queue& q, chan_waiter& w) noexcept;
+inline void enqueue(chan_queue& q, chan_waiter& w) noexcept {
+  w.next = nullptr;
+  w.prev = q.last;
+  if (q.last != nullptr) {
+    q.last->next = &w;
+  } else {
+    q.first.store(&w, std::memory_order_release);
+  }
+  q.last = &w;
+  w.queued = true;
+}
+
+inline void unqueue(chan_queue& q, chan_waiter& w) noexcept {
+  if (w.prev != nullptr) {
+    w.prev->next = w.next;
+  } else {
+    q.first.store(w.next, std::memory_order_release);
+  }
+  if (w.next != nullptr) {
+    w.next->prev = w.prev;
+  } else {
+    q.last = w.prev;
+  }
+  w.queued = false;
+}
 
 // REQUIRE: the lock given back, still inside.
 void complete_send(chan_core& c, void* value, const completion& done) noexcept;

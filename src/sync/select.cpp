@@ -145,7 +145,7 @@ void park_on_all(select_state& s, const entry& e) {
     enqueue(op.is_send ? op.channel->senders : op.channel->receivers, n);
   }
   if (who.g != nullptr) {
-    park(k_select, &s, {unlock_all_work, &s});
+    park(k_select, &s, switch_work::call(unlock_all_work, &s));
   } else {
     unlock_all(s);
     foreign_leave();

@@ -54,7 +54,7 @@ void sleep_until_ns(std::int64_t when) {
   t.heap = &heap;
   heap.lock().lock();
   heap.start_locked(t, when);
-  park(k_sleep, &t, {spinlock::unlock_after_switch, &heap.lock()});
+  park(k_sleep, &t, switch_work::unlock(heap.lock()));
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ struct timer_state {
   timer_node node;
   chan_core* channel = nullptr;  // null: a function timer
   std::int64_t period = 0;       // > 0: a ticker
-  std::function<void()> function;
+  std::unique_ptr<timer_task> task;
   // Function timers: the object has a share, being armed is one, and so is each call under way.
   std::atomic<std::uint32_t> shares{0};
 };
@@ -112,7 +112,7 @@ void run_function(void* self) {
       release_share(t);
     }
   } at_end{t};
-  t->function();
+  t->task->call();
 }
 
 // The share of being armed becomes that of the call.
@@ -171,9 +171,9 @@ timer_state* timer_new(duration d, bool periodic) {
   return t.release();
 }
 
-timer_state* timer_new_func(duration d, std::function<void()> f) {
+timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task) {
   auto t = std::make_unique<timer_state>();
-  t->function = std::move(f);
+  t->task = std::move(task);
   t->shares.store(2, std::memory_order_relaxed);
   t->node.kind = &k_function_timer;
   t->node.arg = t.get();

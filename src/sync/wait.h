@@ -24,7 +24,7 @@ struct waiter {
 // waiter sleeps; returns after resume(), inside.
 inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& held) {
   if (w.g != nullptr) {
-    park(kind, object, {spinlock::unlock_after_switch, &held});
+    park(kind, object, switch_work::unlock(held));
     return;
   }
   held.unlock();
@@ -34,14 +34,25 @@ inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& he
 }
 
 // REQUIRES: the caller took the node off its queue. The node is gone afterwards.
-inline void resume(waiter& w) noexcept {
-  if (w.g != nullptr) {
-    ready(w.g);
-    return;
-  }
+PIRN_NOINLINE inline void resume_thread(waiter& w) noexcept {
   w.woken.store(1, std::memory_order_release);
   // The thread may have gone on already; waking an address that nobody waits on is harmless.
   futex_wake(w.woken, 1);
+}
+inline void resume(waiter& w) noexcept {
+  if (w.g != nullptr) {
+    ready(w.g);
+  } else {
+    resume_thread(w);
+  }
+}
+// The same from a worker that holds a P.
+PIRN_ALWAYS_INLINE void resume_on(worker* on, waiter& w) noexcept {
+  if (PIRN_LIKELY(w.g != nullptr)) {
+    ready_on(on, w.g);
+  } else {
+    resume_thread(w);
+  }
 }
 
 }  // namespace pirn::rt

@@ -1,0 +1,56 @@
+// The mode in which spinlocks need no locked instruction. Layer: sched.
+//
+// With one P, the worker that holds it is the only thread inside the runtime that takes spinlocks (sysmon takes none),
+// unless a foreign thread enters. So the mode holds from the start of a run with GOMAXPROCS 1 until the first foreign
+// entry or the second P; it does not come back in that run.
+// Leaving: clear the flag, make every thread pass a barrier, then wait until the holder of each P has been seen outside
+// (or no P is held). Who enters after the barrier reads the cleared flag; who was inside before may still lock plainly,
+// and is waited for.
+#include <sched.h>
+
+#include "os/membarrier.h"
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+void begin_exclusive(scheduler& s) noexcept {
+  // Foreign threads may be inside channels already, or come at any time: they clear the flag before they lock.
+  if (s.gomaxprocs.load(std::memory_order_relaxed) != 1 || !have_membarrier) return;
+  one_inside.store(true, std::memory_order_seq_cst);
+  if (foreign_threads_inside()) end_exclusive();
+}
+
+void end_exclusive() noexcept {
+  static thread_mutex ending;
+  ending.lock();
+  scheduler* s = the_scheduler.load(std::memory_order_acquire);
+  if (!one_inside.exchange(false, std::memory_order_seq_cst) || s == nullptr) {
+    ending.unlock();
+    return;
+  }
+  heavy_barrier();
+  const worker* self = this_worker();
+  s->mu.lock();  // no idle P is bound meanwhile without its holder having read the cleared flag
+  s->mu.unlock();
+  const int n = s->proc_slots.load(std::memory_order_acquire);
+  for (int i = 0; i < n; ++i) {
+    processor* p = s->procs[static_cast<std::size_t>(i)].get();
+    for (;;) {
+      worker* w = p->holder.load(std::memory_order_acquire);
+      if (w == nullptr || w == self) break;
+      // The hold makes the next entry wait outside, so that it cannot be missed.
+      if ((w->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) {
+        sched_yield();  // somebody else holds it, shortly
+        continue;
+      }
+      heavy_barrier();
+      const bool outside = w->inside.load(std::memory_order_acquire) == 0;
+      w->attention.fetch_and(~k_attn_hold, std::memory_order_release);
+      if (outside) break;
+      sched_yield();
+    }
+  }
+  ending.unlock();
+}
+
+}  // namespace pirn::rt
