@@ -38,12 +38,10 @@ worker* enter_slow(worker* w) noexcept {
 
 // Inside blocking() every runtime call borrows a P for its length only.
 void leave_slow(worker* w) noexcept {
-  w->inside.store(1, std::memory_order_relaxed);
   processor* p = w->p;
   w->p = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
   hand_on(*w->sched, p);
-  w->inside.store(0, std::memory_order_release);
 }
 
 void wait_while_held(worker* w) noexcept {

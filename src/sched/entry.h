@@ -30,8 +30,9 @@ PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
 }
 
 PIRN_ALWAYS_INLINE void leave(worker* w) noexcept {
-  w->inside.store(0, std::memory_order_release);  // [EN-3]
+  // Decided while still inside: the P is handed on under the protection that any other work on it has.
   if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0)) leave_slow(w);
+  w->inside.store(0, std::memory_order_release);  // [EN-3]
 }
 
 // One entry on a known worker, without the cases of `entry` (nested, foreign): for the hot paths of channels. Null when

@@ -199,6 +199,7 @@ goroutine* find_work(worker* w) noexcept {
     const std::uint32_t why = w->attention.load(std::memory_order_relaxed);
     if (PIRN_UNLIKELY((why & k_attn_share) != 0)) share_queue(w);
     if (PIRN_UNLIKELY(w->p->retired.load(std::memory_order_relaxed))) {
+      if (w->spinning) stop_spinning(w);
       drop_retired_p(w);
       continue;
     }

@@ -92,12 +92,10 @@ PIRN_COLD void wake_slow(scheduler& s) noexcept {
   if (!s.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
   s.mu.lock();
   processor* p = pop_idle_p_locked(s);
+  // Taken back under mu: whoever publishes an idle P after this is seen together with nobody spinning.
+  if (p == nullptr) s.spinning.fetch_sub(1, std::memory_order_seq_cst);
   s.mu.unlock();
-  if (p == nullptr) {
-    s.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    return;
-  }
-  start_worker(s, p, true);
+  if (p != nullptr) start_worker(s, p, true);
 }
 
 // Takes what the one who woke w left for it.

@@ -120,6 +120,8 @@ void end_blocking() noexcept {
   w->inside.store(1, std::memory_order_relaxed);
   w->attention.fetch_and(~k_attn_blocking, std::memory_order_relaxed);
   light_barrier();
+  // A thief that saw this worker hold the P before may still be at it, and may look once more when the same P is back.
+  if ((w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0) wait_while_held(w);
   unlock_from_thread(w, w->current);
   if ((w->attention.load(std::memory_order_acquire) & k_attn_stop) != 0) abandon_current();
   w = take_p_back(w);

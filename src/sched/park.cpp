@@ -22,12 +22,19 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   if (PIRN_LIKELY(work.arg != nullptr)) {
     w->after.arg = nullptr;
     if (PIRN_LIKELY(work.fn == nullptr)) {
+      happens_before(work.arg);  // this layer is not instrumented
       static_cast<spinlock*>(work.arg)->unlock();
     } else {
       work.fn(work.arg);
     }
   }
   adopt_fiber(self);
+#ifdef PIRN_TSAN
+  if (w->dead_fiber != nullptr) {
+    __tsan_destroy_fiber(w->dead_fiber);
+    w->dead_fiber = nullptr;
+  }
+#endif
 }
 
 PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {
@@ -39,6 +46,7 @@ PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {
 // g stops, next goes on; returns when g goes on, on whatever worker.
 PIRN_ALWAYS_INLINE void switch_goroutines(worker* w, goroutine* g, goroutine* next) noexcept {
   g->eh = *w->eh;
+  happens_before(&w->sched->end_of_run);
   make_current(w, next);
   switch_fp_control(g->fp, next->fp);
   before_switch(&g->san, next->san);
@@ -49,6 +57,7 @@ PIRN_ALWAYS_INLINE void switch_goroutines(worker* w, goroutine* g, goroutine* ne
 
 PIRN_NOINLINE void switch_to_scheduler(worker* w, goroutine* g) noexcept {
   g->eh = *w->eh;
+  happens_before(&w->sched->end_of_run);
   *w->eh = w->sched_eh;
   w->current = nullptr;
   switch_fp_control(g->fp, w->sched_fp);
@@ -203,6 +212,7 @@ void worker_loop(worker* w) noexcept {
 
 void abandon_current() noexcept {
   worker* w = this_worker();
+  happens_before(&w->sched->end_of_run);
   *w->eh = w->sched_eh;
   w->current = nullptr;
   before_switch(nullptr, w->sched_san);
@@ -210,10 +220,6 @@ void abandon_current() noexcept {
 }
 
 namespace {
-
-#ifdef PIRN_TSAN
-void destroy_fiber(void* fiber) noexcept { __tsan_destroy_fiber(fiber); }
-#endif
 
 // What only few goroutines need at their end. True when the thread must go back to its scheduling stack.
 PIRN_COLD bool finish_special(worker* w, goroutine* g) noexcept {
@@ -249,13 +255,14 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;
   g->set_state(g_state::dead);
+  happens_before(&s.end_of_run);
   bool back = false;
   if (PIRN_UNLIKELY(g->flags != 0 || g->extras != nullptr)) back = finish_special(w, g);
   p->finished.store(p->finished.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   if (PIRN_UNLIKELY(s.last_one_tells.load(std::memory_order_relaxed))) finish_last(s);
 
 #ifdef PIRN_TSAN
-  w->after = switch_work::call(destroy_fiber, g->san.fiber);
+  w->dead_fiber = g->san.fiber;  // current until the successor takes over
 #endif
   stack* stk = g->stk;
   g->stk = nullptr;

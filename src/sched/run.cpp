@@ -128,6 +128,7 @@ void tear_down(scheduler* s, worker* main) {
   }
   the_scheduler.store(nullptr, std::memory_order_seq_cst);
   wait_for_foreign_threads();
+  happens_after(&s->end_of_run);
   if (!all_ended) return;  // somebody may still come back to it, to find that it must stop
   destroy_goroutines(*s);
   for (worker* w : s->workers) {

@@ -61,6 +61,8 @@ struct scheduler {
   // Objects for goroutines that threads without a P start. Guarded by mu.
   goroutine_magazine outside_free;
 
+  char end_of_run = 0;  // only its address: what any goroutine did comes before what follows run()
+
   // The end of a run.
   std::atomic<bool> stopping{false};
   bool draining = false;               // at_exit::unwind: only the main thread is left, and runs the unwinding ones
@@ -192,7 +194,7 @@ void hand_on(scheduler& s, processor* p) noexcept;
 worker* take_p_back(worker* w) noexcept;
 
 // --- threads.cpp
-// The thread limit or the system's refusal is fatal.
+// The new thread is counted in live_threads already. The thread limit or the system's refusal is fatal.
 void start_thread(scheduler& s, processor* p, bool spinning) noexcept;
 worker* new_worker(scheduler& s);
 void attach_thread(worker* w) noexcept;

@@ -49,8 +49,12 @@ bool start_threads(scheduler& s) noexcept {
   bool any = false;
   for (;;) {
     s.mu.lock();
-    processor* p = s.starts;
-    if (p != nullptr) s.starts = p->next_start;
+    // Once the run stops no thread may begin: whoever waits for them to end would not know of it.
+    processor* p = s.stopping.load(std::memory_order_relaxed) ? nullptr : s.starts;
+    if (p != nullptr) {
+      s.starts = p->next_start;
+      s.live_threads.fetch_add(1, std::memory_order_relaxed);
+    }
     s.mu.unlock();
     if (p == nullptr) return any;
     any = true;

@@ -100,7 +100,7 @@ void detach_thread() noexcept {
 }
 
 void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
-  const std::uint32_t threads = s.live_threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  const std::uint32_t threads = s.live_threads.load(std::memory_order_relaxed);
   if (static_cast<int>(threads) + 1 > s.max_threads) report_too_many(s);
   worker* w = new_worker(s);
   w->handed_p = p;

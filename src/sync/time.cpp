@@ -97,8 +97,12 @@ void fire_channel(timer_node& n, std::int64_t due) noexcept {
 
 constexpr timer_kind k_channel_timer{timer_action::locked, fire_channel, destroy_state, nullptr};
 
+// REQUIRES: outside the runtime: the task's destructor is user code.
 void release_share(timer_state* t) noexcept {
-  if (t->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) t->node.heap->abandon(t->node);
+  if (t->shares.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  t->task.reset();
+  const entry e;
+  t->node.heap->abandon(t->node);
 }
 
 void release_share_of(void* self) noexcept { release_share(static_cast<timer_state*>(self)); }
@@ -107,10 +111,7 @@ void run_function(void* self) {
   auto* t = static_cast<timer_state*>(self);
   struct releaser {
     timer_state* t;
-    ~releaser() {
-      const entry e;
-      release_share(t);
-    }
+    ~releaser() { release_share(t); }
   } at_end{t};
   t->task->call();
 }
@@ -186,17 +187,34 @@ timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task) {
 }
 
 bool timer_stop(timer_state* t) {
-  const entry e;
-  timer_heap& heap = *t->node.heap;
   bool prevented = false;
   {
-    const std::lock_guard hold(heap.lock());
+    const entry e;
+    timer_heap& heap = *t->node.heap;
+    heap.lock().lock();
     prevented = heap.stop_locked(t->node);
     if (t->channel != nullptr && drain(*t->channel)) prevented = true;
+    heap.unlock_and_destroy();
   }
   if (prevented && t->channel == nullptr) release_share(t);
   return prevented;
 }
+
+namespace {
+
+bool reset_function_timer(timer_state* t, std::int64_t when) {
+  t->shares.fetch_add(1, std::memory_order_relaxed);  // before it can fire
+  bool was_armed = false;
+  {
+    const entry e;
+    was_armed = t->node.heap->start(t->node, when);
+    announce(e);
+  }
+  if (was_armed) release_share(t);
+  return was_armed;
+}
+
+}  // namespace
 
 bool timer_reset(timer_state* t, duration d) {
   if (t->period != 0) {
@@ -204,21 +222,13 @@ bool timer_reset(timer_state* t, duration d) {
     t->period = d.count();
   }
   const std::int64_t when = instant_after(d);
+  if (t->channel == nullptr) return reset_function_timer(t, when);
   const entry e;
   timer_heap& heap = *t->node.heap;
-  if (t->channel == nullptr) {
-    t->shares.fetch_add(1, std::memory_order_relaxed);  // before it can fire
-    const bool was_armed = heap.start(t->node, when);
-    if (was_armed) release_share(t);
-    announce(e);
-    return was_armed;
-  }
-  bool prevented = false;
-  {
-    const std::lock_guard hold(heap.lock());
-    prevented = heap.start_locked(t->node, when, t->period);
-    if (t->channel->count.load(std::memory_order_relaxed) != 0 && drain(*t->channel)) prevented = true;
-  }
+  heap.lock().lock();
+  bool prevented = heap.start_locked(t->node, when, t->period);
+  if (t->channel->count.load(std::memory_order_relaxed) != 0 && drain(*t->channel)) prevented = true;
+  heap.unlock_and_destroy();
   announce(e);
   return prevented;
 }
@@ -230,7 +240,6 @@ void timer_release(timer_state* t) noexcept {
     chan_release(t->channel);
     return;
   }
-  const entry e;
   release_share(t);
 }
 

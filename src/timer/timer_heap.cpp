@@ -3,8 +3,6 @@
 
 #include <sys/mman.h>
 
-#include <mutex>
-
 #include "os/fatal.h"
 
 namespace pirn::rt {
@@ -63,14 +61,27 @@ timer_heap::entry timer_heap::pop() noexcept {
   return top;
 }
 
-// An entry of t that does not count has left the heap. True when t still lives.
-bool timer_heap::release_entry(timer_node& t) noexcept {
+// An entry of t that does not count has left the heap.
+void timer_heap::release_entry(timer_node& t) noexcept {
   if (stale_ > 0) --stale_;
-  if (t.orphan && t.entries == 0 && t.pins == 0) {
-    t.kind->destroy(t);
-    return false;
+  bury(t);
+}
+
+void timer_heap::bury(timer_node& t) noexcept {
+  if (!t.orphan || t.entries != 0 || t.pins != 0) return;
+  t.next_fired = dead_;
+  dead_ = &t;
+}
+
+void timer_heap::unlock_and_destroy() noexcept {
+  timer_node* dead = dead_;
+  dead_ = nullptr;
+  mu_.unlock();
+  while (dead != nullptr) {
+    timer_node* t = dead;
+    dead = t->next_fired;
+    t->kind->destroy(*t);
   }
-  return true;
 }
 
 void timer_heap::drop_stale() noexcept {
@@ -124,20 +135,19 @@ bool timer_heap::stop_locked(timer_node& t) noexcept {
 }
 
 bool timer_heap::start(timer_node& t, std::int64_t when, std::int64_t period) noexcept {
-  const std::lock_guard hold(mu_);
-  return start_locked(t, when, period);
-}
-
-bool timer_heap::stop(timer_node& t) noexcept {
-  const std::lock_guard hold(mu_);
-  return stop_locked(t);
+  mu_.lock();
+  const bool was_active = start_locked(t, when, period);
+  unlock_and_destroy();
+  return was_active;
 }
 
 void timer_heap::abandon(timer_node& t) noexcept {
-  const std::lock_guard hold(mu_);
+  mu_.lock();
+  t.orphan = true;  // before anything may drop its last entry
+  const bool in_heap = t.entries != 0;
   stop_locked(t);
-  t.orphan = true;
-  if (t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+  if (!in_heap) bury(t);
+  unlock_and_destroy();
 }
 
 bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
@@ -194,36 +204,36 @@ bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
     }
   }
   publish();
-  mu_.unlock();
+  unlock_and_destroy();
   return true;
 }
 
 void timer_heap::unpin(timer_node& t) noexcept {
-  const std::lock_guard hold(mu_);
+  mu_.lock();
   --t.pins;
-  if (t.orphan && t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+  bury(t);
+  unlock_and_destroy();
 }
 
 void timer_heap::clear() noexcept {
   timer_node* armed = nullptr;
-  {
-    const std::lock_guard hold(mu_);
-    for (std::size_t i = 0; i < size_; ++i) {
-      timer_node& t = *heap_[i].t;
-      --t.entries;
-      const bool counts = t.entry_when == heap_[i].when;
-      if (counts) t.entry_when = timer_node::k_no_entry;
-      if (counts && t.active && t.kind->forget != nullptr) {
-        t.next_fired = armed;
-        armed = &t;
-      }
-      if (counts) t.active = false;
-      if (t.orphan && t.entries == 0 && t.pins == 0) t.kind->destroy(t);
+  mu_.lock();
+  for (std::size_t i = 0; i < size_; ++i) {
+    timer_node& t = *heap_[i].t;
+    --t.entries;
+    const bool counts = t.entry_when == heap_[i].when;
+    if (counts) t.entry_when = timer_node::k_no_entry;
+    if (counts && t.active && t.kind->forget != nullptr) {
+      t.next_fired = armed;
+      armed = &t;
     }
-    size_ = 0;
-    stale_ = 0;
-    publish();
+    if (counts) t.active = false;
+    bury(t);  // an armed one is no orphan
   }
+  size_ = 0;
+  stale_ = 0;
+  publish();
+  unlock_and_destroy();
   while (armed != nullptr) {
     timer_node* t = armed;
     armed = t->next_fired;

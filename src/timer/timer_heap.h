@@ -73,8 +73,9 @@ class timer_heap {
   // (Re)arms the timer; returns whether it was armed. O(1) when `when` is not earlier than its entry, else O(log n).
   bool start_locked(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
   bool stop_locked(timer_node& t) noexcept;
+  // After *_locked: destroys, without the lock, what lost its last entry meanwhile.
+  void unlock_and_destroy() noexcept;
   bool start(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
-  bool stop(timer_node& t) noexcept;
 
   // Gives the node up: destroys it now or when the last entry has gone. Must not be used after.
   void abandon(timer_node& t) noexcept;
@@ -99,7 +100,8 @@ class timer_heap {
   void sift_down(std::size_t i, entry e) noexcept;
   void grow() noexcept;
   void drop_stale() noexcept;
-  bool release_entry(timer_node& t) noexcept;
+  void release_entry(timer_node& t) noexcept;
+  void bury(timer_node& t) noexcept;
   void publish() noexcept { next_when_.store(size_ == 0 ? k_forever : heap_[0].when, std::memory_order_release); }
 
   spinlock mu_;
@@ -107,6 +109,7 @@ class timer_heap {
   entry* heap_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+  timer_node* dead_ = nullptr;  // to be destroyed once the lock is given back
   std::size_t stale_ = 0;  // entries that will be dropped: an upper bound for when to look
   std::atomic<std::int64_t> next_when_{k_forever};
 };
