@@ -280,12 +280,13 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
     return;
   }
 #endif
-  // The stack goes back before it is left: only this worker can take it out again, and not before it has left.
-  free_stack(w, stk);
+  // The successor's stack is bound first, so that it cannot be this one, which is still in use.
   if (next != nullptr && next->stk == nullptr && !bind_stack(p, next)) {
     p->queue.exchange_next(next);
     next = nullptr;
   }
+  // It goes back before it is left: only this worker can take it out again, and not before it has left.
+  free_stack(w, stk);
   if (next != nullptr) {
     make_current(w, next);
     switch_fp_control(fp, next->fp);

@@ -22,7 +22,7 @@ inline constexpr std::uint64_t k_id_batch = 64;
 // What at_exit asks for; see pirn/go.h.
 enum class exit_policy { abandon, unwind, wait };
 
-struct scheduler {
+struct scheduler : untracked {
   // Constant while the run lasts.
   std::size_t default_stack_bytes = 0;
   std::uint8_t default_stack_class = k_default_stack_class;

@@ -9,6 +9,7 @@
 #include "g/goroutine.h"
 #include "os/futex.h"
 #include "os/spinlock.h"
+#include "os/untracked.h"
 #include "sched/run_queue.h"
 #include "timer/timer_heap.h"
 
@@ -24,7 +25,7 @@ struct worker;
 
 // The right to run goroutines. Fields without atomics belong to the worker that holds it, or to who holds the
 // hold handshake against that worker.
-struct alignas(k_cache_line) processor {
+struct alignas(k_cache_line) processor : untracked {
   run_queue queue;
   // Written by the owner, read by sysmon: moves when the P dispatches. Every k_global_check-th dispatch takes the slow
   // way, which looks at timers and the global queue.
@@ -73,7 +74,7 @@ struct switch_work {
   static switch_work call(void (*fn)(void*), void* arg) noexcept { return {arg, fn}; }
 };
 
-struct alignas(k_cache_line) worker {
+struct alignas(k_cache_line) worker : untracked {
   // The handshake of the essay, "Entries". Owner stores, sysmon, thieves and stop_the_world read.
   std::atomic<std::uint32_t> inside{1};
   std::atomic<std::uint32_t> attention{0};

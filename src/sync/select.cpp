@@ -7,6 +7,7 @@
 #include "pirn/select.h"
 
 #include <algorithm>
+#include <mutex>
 #include <stdexcept>
 #include <vector>
 
@@ -109,8 +110,8 @@ struct finding {
   completion done;
 };
 
-finding look(select_state& s, bool each_under_its_own_lock) noexcept {
-  finding f;
+// Fills `f` in place: returned by value it would be copied right behind narrow stores, which stalls.
+PIRN_ALWAYS_INLINE void look(select_state& s, bool each_under_its_own_lock, finding& f) noexcept {
   for (std::uint32_t i = 0; i < s.count; ++i) {
     const std::uint32_t k = s.cases[i].order;
     select_op& op = s.ops[k];
@@ -125,9 +126,8 @@ finding look(select_state& s, bool each_under_its_own_lock) noexcept {
     if (f.what == outcome::would_wait) continue;
     f.found = true;
     f.index = k;
-    return f;
+    return;
   }
-  return f;
 }
 
 void park_on_all(select_state& s, const entry& e) {
@@ -152,9 +152,14 @@ void park_on_all(select_state& s, const entry& e) {
     while (who.woken.load(std::memory_order_acquire) == 0) futex_wait(who.woken, 0);
     foreign_enter();
   }
-  lock_all(s);
-  unqueue_all(s);
-  unlock_all(s);
+  // Whoever served us took its node off; the others are taken off one by one, in no order.
+  for (std::uint32_t i = 0; i < s.count; ++i) {
+    chan_core* c = s.ops[i].channel;
+    if (c == nullptr || &s.cases[i].node() == s.claim.winner) continue;
+    chan_waiter& n = s.cases[i].node();
+    const std::lock_guard hold(lock_of(*c));
+    if (n.queued) unqueue(n.sending ? c->senders : c->receivers, n);
+  }
 }
 
 // Runs one case. In `closed` says that it was a send to a closed channel.
@@ -173,7 +178,8 @@ std::size_t run_one(select_state& s, bool has_default, bool& closed) {
     }
   }
 
-  finding f = look(s, true);
+  finding f;
+  look(s, true, f);
   if (!f.found && (!has_default || s.count > 1)) {
     for (std::uint32_t i = 0; i < s.count; ++i) s.cases[i].by_lock = i;
     const auto by_address = [&s](std::uint32_t a, std::uint32_t b) {
@@ -186,7 +192,7 @@ std::size_t run_one(select_state& s, bool has_default, bool& closed) {
       }
     }
     lock_all(s);
-    f = look(s, false);
+    look(s, false, f);
     if (f.found || has_default) {
       unlock_all(s);
     } else {
