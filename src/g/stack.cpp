@@ -1,8 +1,6 @@
 // Carving stacks out of arenas, and the depot of free ones. Layer: g. Essay: g/stack.h.
 #include "g/stack.h"
 
-#include <sys/mman.h>
-
 #include <cerrno>
 #include <mutex>
 #include <new>
@@ -123,19 +121,16 @@ stack* stack_depot::map_own(std::size_t bytes) noexcept {
   return place_header(base, size, k_own_mapping, 0);
 }
 
-void stack_depot::unmap_own(stack* s) noexcept { release_stack_memory(s->base, s->bytes); }
+void stack_depot::unmap_own(stack* s) noexcept {
+#ifdef PIRN_TSAN
+  if (s->fiber != nullptr) __tsan_destroy_fiber(s->fiber);
+#endif
+  release_stack_memory(s->base, s->bytes);
+}
 
-void scrub_for_sanitizers([[maybe_unused]] stack* s) noexcept {
+void unpoison([[maybe_unused]] stack* s) noexcept {
 #ifdef PIRN_ASAN
   __asan_unpoison_memory_region(s->usable_low(), static_cast<std::size_t>(s->top() - s->usable_low()));
-#endif
-#ifdef PIRN_TSAN
-  // A fresh mapping is what makes TSan forget. The header lies in it, so it is carried over.
-  const stack header = *s;
-  char* low = s->usable_low();
-  mmap(low, static_cast<std::size_t>(s->base + s->bytes - low), PROT_READ | PROT_WRITE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  *s = header;
 #endif
 }
 

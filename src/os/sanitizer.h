@@ -1,7 +1,9 @@
 // What the sanitizers must be told of every switch; nothing at all in ordinary builds. Layer: os.
 // Source: <sanitizer/tsan_interface.h>, <sanitizer/common_interface_defs.h>.
 //
-// TSan: every goroutine that has a stack has a fiber. Switches are announced with the no-sync flag, so that two
+// TSan: every stack has a fiber, which its goroutines use one after the other. To the detector they are then one thread,
+// and a race between two of them in turn would not be seen; so stacks are reused in the order in which they came back,
+// not the last one first (sched/find_work.cpp). Switches are announced with the no-sync flag, so that two
 // goroutines are not taken for ordered just because one thread ran both; the real edges (who made whom ready, who
 // started whom) are annotated where they arise. The fiber changes only after the work that follows a park has run, so
 // that a lock which the parking goroutine holds is given back in its name.

@@ -152,9 +152,15 @@ void run_all_timers(scheduler& s, std::int64_t now) noexcept {
 
 bool bind_stack(processor* p, goroutine* g) noexcept {
   stack_magazine& free = p->free_stacks[g->size_class];
+  scheduler& s = *this_worker()->sched;
+#ifdef PIRN_TSAN
+  stack* stk = take_rested_stack(s, g->size_class);
+  if (stk == nullptr) stk = free.try_pop();
+#else
   stack* stk = free.try_pop();
+#endif
   if (PIRN_UNLIKELY(stk == nullptr)) {
-    if (!this_worker()->sched->stacks.refill(g->size_class, free)) return false;
+    if (!s.stacks.refill(g->size_class, free)) return false;
     stk = free.try_pop();
   }
   g->stk = stk;
@@ -171,16 +177,37 @@ void prepare_stack(goroutine* g) noexcept {
   g->san.size = static_cast<std::size_t>(stk->top() - stk->usable_low());
 #endif
 #ifdef PIRN_TSAN
-  // What the scrubbing writes must count as the new goroutine's own.
-  void* here = __tsan_get_current_fiber();
-  g->san.fiber = __tsan_create_fiber(0);
-  __tsan_switch_to_fiber(g->san.fiber, 1);
+  if (stk->fiber == nullptr) stk->fiber = __tsan_create_fiber(0);
+  g->san.fiber = stk->fiber;
 #endif
-  scrub_for_sanitizers(stk);
-#ifdef PIRN_TSAN
-  __tsan_switch_to_fiber(here, 1);
-#endif
+  unpoison(stk);
 }
+
+#ifdef PIRN_TSAN
+stack* take_rested_stack(scheduler& s, std::uint8_t size_class) noexcept {
+  constexpr std::uint32_t k_rest = 32;  // so many other goroutines come between two that share a fiber
+  s.mu.lock();
+  scheduler::resting& r = s.resting_stacks[size_class];
+  stack* stk = nullptr;
+  if (r.count > k_rest) {
+    stk = r.first;
+    r.first = stk->next;
+    --r.count;
+  }
+  s.mu.unlock();
+  return stk;
+}
+
+void rest_stack(scheduler& s, stack* stk) noexcept {
+  s.mu.lock();
+  scheduler::resting& r = s.resting_stacks[stk->size_class];
+  stk->next = nullptr;
+  (r.count == 0 ? r.first : r.last->next) = stk;
+  r.last = stk;
+  ++r.count;
+  s.mu.unlock();
+}
+#endif
 
 goroutine* find_work(worker* w) noexcept {
   scheduler& s = *w->sched;

@@ -29,12 +29,6 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
     }
   }
   adopt_fiber(self);
-#ifdef PIRN_TSAN
-  if (w->dead_fiber != nullptr) {
-    __tsan_destroy_fiber(w->dead_fiber);
-    w->dead_fiber = nullptr;
-  }
-#endif
 }
 
 PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {
@@ -261,9 +255,6 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
   p->finished.store(p->finished.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   if (PIRN_UNLIKELY(s.last_one_tells.load(std::memory_order_relaxed))) finish_last(s);
 
-#ifdef PIRN_TSAN
-  w->dead_fiber = g->san.fiber;  // current until the successor takes over
-#endif
   stack* stk = g->stk;
   g->stk = nullptr;
   [[maybe_unused]] const std::uint8_t size_class = g->size_class;

@@ -108,13 +108,22 @@ void destroy_goroutines(scheduler& s) {
   s.goroutines.for_each([&](goroutine& g) {
     const g_state state = g.get_state();
     if (state == g_state::runnable && never_ran(g)) g.slot.manage(g.slot, detail::closure_op::destroy);
-    if (g.stk != nullptr && g.stk->size_class == k_own_mapping) s.stacks.unmap_own(g.stk);
+    const bool own = g.stk != nullptr && g.stk->size_class == k_own_mapping;
+    if (own) s.stacks.unmap_own(g.stk);
 #ifdef PIRN_TSAN
-    if (g.stk != nullptr && state != g_state::idle && state != g_state::dead) __tsan_destroy_fiber(g.san.fiber);
+    if (!own && g.stk != nullptr) rest_stack(s, g.stk);
 #endif
     drop_extras(&g);
   });
 }
+
+#ifdef PIRN_TSAN
+void destroy_fibers(scheduler& s) noexcept {
+  for (auto& r : s.resting_stacks) {
+    for (stack* stk = r.count == 0 ? nullptr : r.first; stk != nullptr; stk = stk->next) __tsan_destroy_fiber(stk->fiber);
+  }
+}
+#endif
 
 void tear_down(scheduler* s, worker* main) {
   const bool all_ended = wait_for_threads(*s);
@@ -131,6 +140,9 @@ void tear_down(scheduler* s, worker* main) {
   happens_after(&s->end_of_run);
   if (!all_ended) return;  // somebody may still come back to it, to find that it must stop
   destroy_goroutines(*s);
+#ifdef PIRN_TSAN
+  destroy_fibers(*s);
+#endif
   for (worker* w : s->workers) {
     if (w->own_mapping_to_free != nullptr) s->stacks.unmap_own(w->own_mapping_to_free);
     delete w;

@@ -61,6 +61,15 @@ struct scheduler : untracked {
   // Objects for goroutines that threads without a P start. Guarded by mu.
   goroutine_magazine outside_free;
 
+#ifdef PIRN_TSAN
+  // Stacks that came back, oldest first, per class. Guarded by mu.
+  struct resting {
+    stack* first = nullptr;
+    stack* last = nullptr;
+    std::uint32_t count = 0;
+  };
+  resting resting_stacks[k_stack_classes];
+#endif
   char end_of_run = 0;  // only its address: what any goroutine did comes before what follows run()
 
   // The end of a run.
@@ -136,6 +145,11 @@ goroutine* find_work(worker* w) noexcept;
 bool bind_stack(processor* p, goroutine* g) noexcept;
 // The first context on a stack that was just given to g.
 void prepare_stack(goroutine* g) noexcept;
+#ifdef PIRN_TSAN
+// Instead of the magazines: see os/sanitizer.h.
+stack* take_rested_stack(scheduler& s, std::uint8_t size_class) noexcept;
+void rest_stack(scheduler& s, stack* stk) noexcept;
+#endif
 // Makes sure g has a stack; false when it was put aside until there is one.
 bool bind_or_defer(worker* w, goroutine* g) noexcept;
 // Runs the due timers of one heap, or of all of them.

@@ -55,7 +55,11 @@ void free_stack(worker* w, stack* s) noexcept {
     if (last != nullptr) w->sched->stacks.unmap_own(last);
     return;
   }
+#ifdef PIRN_TSAN
+  rest_stack(*w->sched, s);
+#else
   if (stack* batch = w->p->free_stacks[s->size_class].push(s)) w->sched->stacks.take_back(s->size_class, batch);
+#endif
   if (PIRN_UNLIKELY(w->sched->stackless_count.load(std::memory_order_relaxed) != 0)) retry_stackless(*w->sched);
 }
 

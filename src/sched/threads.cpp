@@ -77,6 +77,7 @@ worker* new_worker(scheduler& s) {
 void attach_thread(worker* w) noexcept {
   w->errno_at = errno_address();
   w->eh = exception_globals();
+  w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();
 #ifdef PIRN_TSAN
   w->sched_san.fiber = __tsan_get_current_fiber();

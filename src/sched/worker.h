@@ -89,9 +89,6 @@ struct alignas(k_cache_line) worker : untracked {
   fp_control sched_fp;
   exception_state sched_eh;
   sanitizer_state sched_san;
-#ifdef PIRN_TSAN
-  void* dead_fiber = nullptr;  // of a goroutine that has just ended here
-#endif
   std::uint64_t random = 0;
   bool spinning = false;
   goroutine* locked_g = nullptr;  // the goroutine bound to this thread
