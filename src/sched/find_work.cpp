@@ -18,8 +18,8 @@ void own_timers(worker* w) noexcept {
   if (when <= now) run_timers(*w->sched, heap, now);
 }
 
-// The round in which nobody is preferred: global queue first, then the ring before the slot, so that two goroutines
-// that keep waking each other through the slot do not starve the ring.
+// The round in which nobody is preferred: global queue first, then what has waited longest, before the slot, so that two
+// goroutines that keep waking each other through the slot starve nobody.
 goroutine* fair_round(worker* w) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;
@@ -27,7 +27,7 @@ goroutine* fair_round(worker* w) noexcept {
     g_list one = pop_global(s, 1);
     if (one.first != nullptr) return one.first;
   }
-  goroutine* g = p->queue.pop_head();
+  goroutine* g = p->queue.pop_oldest();
   return g != nullptr ? g : p->queue.take_next();
 }
 
@@ -39,7 +39,7 @@ goroutine* from_global(worker* w) noexcept {
   if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
   g_list list = pop_global(s, most);
   goroutine* first = list.pop_front();
-  while (goroutine* g = list.pop_front()) w->p->queue.push_tail(g);  // the ring is empty here
+  while (goroutine* g = list.pop_front()) w->p->queue.try_push_tail(g);  // the ring is empty here
   return first;
 }
 
@@ -104,7 +104,7 @@ void check_stuck_without_stacks(worker* w) noexcept {
     return;
   }
   if (!bind_stack(w->p, g)) fatal("out of memory (goroutine stacks)");
-  w->p->queue.push_tail(g);
+  w->p->queue.try_push_tail(g);  // the queue is empty: else this worker would not be idle
 }
 
 // The run is over and the last goroutines unwind on this thread: waits for a timer of theirs, within the grace.

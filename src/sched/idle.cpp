@@ -146,7 +146,7 @@ void stop_spinning(worker* w) noexcept {
   // While we span, submitters woke nobody: look once more on their behalf. The barrier makes their queues visible.
   if (s.idle_p_count.load(std::memory_order_relaxed) == 0) return;
   heavy_barrier();
-  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s)) wake_if_needed(s);
 }
 
 void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
@@ -203,7 +203,7 @@ void go_idle(worker* w) noexcept {
 
   while (!s.stopping.load(std::memory_order_relaxed)) {
     const std::int64_t deadline = next_timer(s);
-    const bool work = s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s);
+    const bool work = s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s);
     bool keeper = false;
     s.mu.lock();
     if (w->on_idle_list) {

@@ -13,20 +13,19 @@ namespace pirn::rt {
 void hand_on(scheduler& s, processor* p) noexcept {
   p->holder.store(nullptr, std::memory_order_relaxed);
   const bool busy = !p->queue.empty() || s.global_count.load(std::memory_order_relaxed) != 0 ||
-                    next_timer(s) != k_forever || any_ring_has_work(s);
+                    next_timer(s) != k_forever || any_queue_has_work(s);
   if (busy && !p->retired.load(std::memory_order_relaxed)) {
     start_worker(s, p, false);
     return;
   }
-  g_list left;
-  while (goroutine* g = p->queue.pop()) left.push_back(g);
+  g_list left = p->queue.take_all();
   s.mu.lock();
   s.global.append(left);
   s.global_count.store(s.global.count, std::memory_order_relaxed);
   push_idle_p_locked(s, p);
   s.mu.unlock();
   heavy_barrier();  // [ID-2]: what came in meanwhile saw no idle P
-  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s)) wake_if_needed(s);
 }
 
 void hand_to_locked(worker* w, goroutine* g) noexcept {

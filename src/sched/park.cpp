@@ -153,7 +153,7 @@ void yield_to_others() {
   g->set_state(g_state::runnable);
   happens_before(g);
   // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
-  if (PIRN_UNLIKELY(!p->queue.push_tail(g))) w->after = switch_work::call(push_global_work, g);
+  queue_last(w, g);
   leave_stack(w, g);
   if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
 }
@@ -172,12 +172,14 @@ void ready(goroutine* g) noexcept {
 }
 
 void ready_kicked(worker* w, goroutine* kicked) noexcept {
-  if (PIRN_UNLIKELY(!w->p->queue.push_tail(kicked))) {
-    g_list half = w->p->queue.take_half();
-    half.push_back(kicked);
-    push_global(*w->sched, half);
-  }
+  queue_last(w, kicked);
   wake_if_needed(*w->sched);
+}
+
+void queue_last(worker* w, goroutine* g) noexcept {
+  g_list spilled;
+  w->p->queue.push_tail(g, spilled);
+  if (PIRN_UNLIKELY(spilled.count != 0)) push_global(*w->sched, spilled);
 }
 
 void ready_last(goroutine* g) noexcept {
@@ -185,7 +187,11 @@ void ready_last(goroutine* g) noexcept {
   g->set_state(g_state::runnable);
   happens_before(g);
   scheduler& s = *the_scheduler.load(std::memory_order_acquire);
-  if (w == nullptr || w->p == nullptr || !w->p->queue.push_tail(g)) push_global(s, g);
+  if (w == nullptr || w->p == nullptr) {
+    push_global(s, g);
+  } else {
+    queue_last(w, g);
+  }
   wake_if_needed(s);
 }
 

@@ -79,7 +79,7 @@ int change_gomaxprocs(scheduler& s, int n) {
   s.idle_p_count.store(idle, std::memory_order_relaxed);
   s.mu.unlock();
   heavy_barrier();  // [ID-2] for the Ps that are idle now
-  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_ring_has_work(s)) wake_if_needed(s);
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s)) wake_if_needed(s);
   changing.unlock();
   return before;
 }
@@ -87,8 +87,7 @@ int change_gomaxprocs(scheduler& s, int n) {
 void drop_retired_p(worker* w) noexcept {
   scheduler& s = *w->sched;
   processor* p = w->p;
-  g_list left;
-  while (goroutine* g = p->queue.pop()) left.push_back(g);
+  g_list left = p->queue.take_all();
   w->p = nullptr;
   s.mu.lock();
   s.global.append(left);

@@ -72,7 +72,8 @@ void unwind_all(scheduler& s, worker* w) {
   for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
     processor* p = s.procs[static_cast<std::size_t>(i)].get();
     p->timers->clear();
-    while (goroutine* g = p->queue.pop()) left.push_back(g);
+    g_list queued = p->queue.take_all();
+    left.append(queued);
   }
   s.mu.lock();
   s.idle_ps = nullptr;  // nobody is there to be woken
@@ -252,7 +253,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   attach_thread(w);
   begin_exclusive(s);
   start_sysmon(s);
-  p->queue.push_tail(g);
+  p->queue.try_push_tail(g);
   worker_loop(w);
   // The thread of a goroutine that ended bound to it would end too; this one cannot, it waits for the run.
   while (!s.stopping.load(std::memory_order_acquire)) w->wake.wait();

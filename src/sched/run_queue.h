@@ -49,18 +49,61 @@ struct g_list {
   }
 };
 
+// What did not fit into a ring: batches of pointers, taken newest first, so that a goroutine that spawns goroutines that
+// spawn goroutines works its tree off depth first and its working set stays small; one in k_global_check dispatches
+// takes the oldest, so that nothing starves. Owner only, as the ring.
+class overflow_batches {
+ public:
+  static constexpr std::uint32_t k_batch = 128;
+  static constexpr std::uint32_t k_batches = 32;
+
+  struct batch {
+    std::uint32_t begin = 0;  // of what is left
+    std::uint32_t end = 0;
+    goroutine* g[k_batch];
+  };
+
+  std::uint32_t size() const noexcept { return newest_ - oldest_; }
+  bool full() const noexcept { return size() == k_batches; }
+  batch& push() noexcept {
+    batch& b = batches_[newest_++ % k_batches];
+    b.begin = b.end = 0;
+    return b;
+  }
+  batch& newest() noexcept { return batches_[(newest_ - 1) % k_batches]; }
+  void pop_newest() noexcept { --newest_; }
+  batch& oldest() noexcept { return batches_[oldest_ % k_batches]; }
+  void pop_oldest() noexcept { ++oldest_; }
+
+ private:
+  std::uint32_t oldest_ = 0;
+  std::uint32_t newest_ = 0;
+  batch batches_[k_batches];
+};
+
 class run_queue {
  public:
   static constexpr std::uint32_t k_capacity = 256;
 
-  std::uint32_t ring_size() const noexcept {
-    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed);
+  // In the ring and behind it; the slot is not counted. Any thread.
+  std::uint32_t size() const noexcept {
+    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed) +
+           overflowed_.load(std::memory_order_relaxed);
   }
   bool has_next() const noexcept { return next_.load(std::memory_order_relaxed) != nullptr; }
-  bool empty() const noexcept { return !has_next() && ring_size() == 0; }
+  bool empty() const noexcept { return !has_next() && size() == 0; }
+
+  // Room is made by moving the older half into a batch. What has no place there either is given out: `spilled`.
+  void push_tail(goroutine* g, g_list& spilled) noexcept {
+    if (PIRN_UNLIKELY(!try_push_tail(g))) {
+      if (overflow_.full()) spilled = take_oldest_batch();
+      move_half_to_batch();
+      try_push_tail(g);
+    }
+  }
 
   // False when the ring is full.
-  bool push_tail(goroutine* g) noexcept {
+  bool try_push_tail(goroutine* g) noexcept {
     const std::uint32_t t = tail_.load(std::memory_order_relaxed);
     if (PIRN_UNLIKELY(t - head_.load(std::memory_order_relaxed) == k_capacity)) return false;
     ring_[t % k_capacity] = g;
@@ -70,10 +113,26 @@ class run_queue {
   }
 
   goroutine* pop_head() noexcept {
-    const std::uint32_t h = head_.load(std::memory_order_relaxed);
-    if (h == tail_.load(std::memory_order_relaxed)) return nullptr;
+    std::uint32_t h = head_.load(std::memory_order_relaxed);
+    if (h == tail_.load(std::memory_order_relaxed)) {
+      if (PIRN_LIKELY(overflow_.size() == 0)) return nullptr;
+      refill_from_batch();
+      h = head_.load(std::memory_order_relaxed);
+    }
     goroutine* g = ring_[h % k_capacity];
+    // The one after the next will have left the cache if many were queued; the index may be stale, the address is safe.
+    __builtin_prefetch(ring_[(h + 2) % k_capacity]);
     head_.store(h + 1, std::memory_order_release);
+    return g;
+  }
+
+  // The one that has waited longest.
+  goroutine* pop_oldest() noexcept {
+    if (overflow_.size() == 0) return pop_head();
+    overflow_batches::batch& b = overflow_.oldest();
+    goroutine* g = b.g[b.begin++];
+    if (b.begin == b.end) overflow_.pop_oldest();
+    overflowed_.store(overflowed_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
     return g;
   }
 
@@ -96,18 +155,59 @@ class run_queue {
     return g != nullptr ? g : pop_head();
   }
 
-  // Takes the older half of the ring, rounded up.
+  // About half of what is queued: the oldest batches, or the older half of the ring, rounded up.
   g_list take_half() noexcept {
     g_list out;
-    for (std::uint32_t n = (ring_size() + 1) / 2; n > 0; --n) out.push_back(pop_head());
+    for (std::uint32_t n = (overflow_.size() + 1) / 2; n > 0; --n) {
+      g_list batch = take_oldest_batch();
+      out.append(batch);
+    }
+    if (out.count != 0) return out;
+    for (std::uint32_t n = (size() + 1) / 2; n > 0; --n) out.push_back(pop_head());
+    return out;
+  }
+
+  g_list take_all() noexcept {
+    g_list out;
+    while (goroutine* g = pop()) out.push_back(g);
     return out;
   }
 
  private:
+  g_list take_oldest_batch() noexcept {
+    g_list out;
+    overflow_batches::batch& b = overflow_.oldest();
+    while (b.begin != b.end) out.push_back(b.g[b.begin++]);
+    overflow_.pop_oldest();
+    overflowed_.store(overflowed_.load(std::memory_order_relaxed) - out.count, std::memory_order_relaxed);
+    return out;
+  }
+
+  void move_half_to_batch() noexcept {
+    overflow_batches::batch& b = overflow_.push();
+    std::uint32_t h = head_.load(std::memory_order_relaxed);
+    while (b.end < overflow_batches::k_batch) b.g[b.end++] = ring_[h++ % k_capacity];
+    overflowed_.store(overflowed_.load(std::memory_order_relaxed) + b.end, std::memory_order_relaxed);
+    head_.store(h, std::memory_order_release);
+  }
+
+  // REQUIRES: the ring is empty, a batch is there.
+  void refill_from_batch() noexcept {
+    overflow_batches::batch& b = overflow_.newest();
+    std::uint32_t t = tail_.load(std::memory_order_relaxed);
+    const std::uint32_t n = b.end - b.begin;
+    while (b.begin != b.end) ring_[t++ % k_capacity] = b.g[b.begin++];
+    overflow_.pop_newest();
+    tail_.store(t, std::memory_order_release);
+    overflowed_.store(overflowed_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
+
   std::atomic<goroutine*> next_{nullptr};
   std::atomic<std::uint32_t> head_{0};
   std::atomic<std::uint32_t> tail_{0};
-  goroutine* ring_[k_capacity];
+  std::atomic<std::uint32_t> overflowed_{0};  // goroutines in batches
+  goroutine* ring_[k_capacity] = {};
+  overflow_batches overflow_;
 };
 
 }  // namespace pirn::rt

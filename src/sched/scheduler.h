@@ -109,6 +109,8 @@ void yield_to_others();
 // Makes a goroutine that was taken off its wait queue runnable. From a goroutine or a scheduling stack it becomes the
 // next one on this P; from elsewhere it goes to the global queue. Never parks. REQUIRES: inside or foreign_entry.
 void ready(goroutine* g) noexcept;
+// Puts g behind what is queued on w's P.
+void queue_last(worker* w, goroutine* g) noexcept;
 // Queues one that was pushed out of a P's slot, and wakes a worker if that is needed.
 void ready_kicked(worker* w, goroutine* kicked) noexcept;
 // ready() on a worker that holds a P.
@@ -180,7 +182,7 @@ g_list pop_global(scheduler& s, std::uint32_t most) noexcept;
 void share_queue(worker* w) noexcept;
 // Gets goroutines for w from another P: asks first, takes over if the owner stays out of the runtime.
 goroutine* steal(worker* w) noexcept;
-bool any_ring_has_work(scheduler& s) noexcept;
+bool any_queue_has_work(scheduler& s) noexcept;
 // Sysmon: takes everything queued behind an owner that has not moved, to the global queue.
 bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept;
 // Waits while somebody holds this worker's P. REQUIRES: inside; inside again on return.

@@ -22,7 +22,7 @@ goroutine* take_share_of_global(worker* w) noexcept {
   g_list list = pop_global(s, most);
   goroutine* first = list.pop_front();
   while (goroutine* g = list.pop_front()) {
-    if (!w->p->queue.push_tail(g)) {
+    if (!w->p->queue.try_push_tail(g)) {
       list.push_back(g);
       push_global(s, list);
       break;
@@ -33,10 +33,10 @@ goroutine* take_share_of_global(worker* w) noexcept {
 
 }  // namespace
 
-bool any_ring_has_work(scheduler& s) noexcept {
+bool any_queue_has_work(scheduler& s) noexcept {
   const int n = s.proc_slots.load(std::memory_order_acquire);
   for (int i = 0; i < n; ++i) {
-    if (s.procs[static_cast<std::size_t>(i)]->queue.ring_size() != 0) return true;
+    if (s.procs[static_cast<std::size_t>(i)]->queue.size() != 0) return true;
   }
   return false;
 }
@@ -57,11 +57,7 @@ bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept {
   heavy_barrier();
   g_list taken;
   if (owner->inside.load(std::memory_order_acquire) == 0 && owner->p == p) {
-    if (with_next) {
-      while (goroutine* g = p->queue.pop()) taken.push_back(g);
-    } else {
-      taken = p->queue.take_half();
-    }
+    taken = with_next ? p->queue.take_all() : p->queue.take_half();
   }
   const bool any = taken.count != 0;
   if (any) push_global(s, taken);
@@ -75,15 +71,15 @@ goroutine* steal(worker* w) noexcept {
   const std::uint32_t start = w->next_random() % n;
   for (std::uint32_t i = 0; i < n; ++i) {
     processor* victim = s.procs[(start + i) % n].get();
-    if (victim == w->p || victim->queue.ring_size() == 0) continue;
+    if (victim == w->p || victim->queue.size() == 0) continue;
     worker* owner = victim->holder.load(std::memory_order_acquire);
     if (owner == nullptr) continue;
     owner->attention.fetch_or(k_attn_share, std::memory_order_relaxed);
-    for (int k = 0; k < k_patience && victim->queue.ring_size() != 0; ++k) {
+    for (int k = 0; k < k_patience && victim->queue.size() != 0; ++k) {
       if (s.global_count.load(std::memory_order_relaxed) != 0) break;
       cpu_pause();
     }
-    if (s.global_count.load(std::memory_order_relaxed) == 0 && victim->queue.ring_size() != 0) {
+    if (s.global_count.load(std::memory_order_relaxed) == 0 && victim->queue.size() != 0) {
       take_over_queue(s, victim, false);
     }
     if (s.global_count.load(std::memory_order_relaxed) != 0) {
