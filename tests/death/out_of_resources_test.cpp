@@ -38,7 +38,7 @@ pirn::spawn_options with_stack(std::size_t bytes) {
   return o;
 }
 
-// 600 stacks of 8 MiB do not fit; those that run hold theirs until they are released, the others wait their turn.
+// 600 stacks of 4 MiB and more do not fit; those that run hold theirs until they are released, the others wait their turn.
 PIRN_CHILD(short_of_stacks) {
   return pirn::run(with_procs(2), [] {
     if (!limit_address_space(std::size_t{1} << 30)) return k_child_cannot_run;
@@ -47,7 +47,7 @@ PIRN_CHILD(short_of_stacks) {
     std::atomic<int> ran{0};
     wg.add(k_goroutines);
     for (int i = 0; i < k_goroutines; ++i) {
-      pirn::go(with_stack(8 << 20), [&] {
+      pirn::go(with_stack(4 << 20), [&] {
         release.recv();
         ++ran;
         wg.done();
@@ -75,7 +75,7 @@ PIRN_CHILD(stuck_without_stacks) {
     all_started.add(k_goroutines);
     all_ended.add(k_goroutines);
     for (int i = 0; i < k_goroutines; ++i) {
-      pirn::go(with_stack(8 << 20), [&] {
+      pirn::go(with_stack(4 << 20), [&] {
         all_started.done();
         all_started.wait();
         all_ended.done();

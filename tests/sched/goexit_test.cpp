@@ -19,8 +19,11 @@ PIRN_TEST_ON_PROCS(goexit);
 
 [[gnu::noinline]] void exit_at_depth(int depth, std::atomic<int>& destroyed) {
   tell_when_destroyed guard(destroyed);
-  if (depth == 0) pirn::runtime::goexit();
-  exit_at_depth(depth - 1, destroyed);
+  if (depth > 0) {
+    exit_at_depth(depth - 1, destroyed);
+  } else if (depth == 0) {
+    pirn::runtime::goexit();
+  }
 }
 
 TEST_P(goexit, runs_the_destructors_of_every_frame_and_nothing_else) {

@@ -118,17 +118,26 @@ TEST_P(lock_os_thread, unlocking_what_is_not_locked_does_nothing) {
   });
 }
 
-// Go: TestLockOSThreadExit, its second form: a locked goroutine that ends takes its thread with it.
+// Go: TestLockOSThreadExit, both forms: a locked goroutine that ends takes its thread with it. The thread that called
+// run() cannot end, since run() returns on it; but no goroutine runs there any more.
 TEST_P(lock_os_thread, ends_the_thread_with_the_goroutine) {
-  run([] {
+  const long caller = thread_id();
+  run([&] {
+    bool caller_is_taken = false;
     for (int i = 0; i < 5; ++i) {
       const long tid = pirn::spawn([] {
                          pirn::runtime::lock_os_thread();
                          return thread_id();
                        }).get();
-      yield_until([&] { return !thread_exists(tid); });
+      caller_is_taken |= tid == caller;
+      if (tid != caller) yield_until([&] { return !thread_exists(tid); });
+      for (int k = 0; k < 50; ++k) {
+        ASSERT_FALSE(caller_is_taken && thread_id() == caller) << "a goroutine runs on a thread that was taken away";
+        ASSERT_NE(pirn::spawn(thread_id).get(), tid);
+      }
     }
   });
+  EXPECT_EQ(thread_id(), caller) << "run() returns where it was called";
 }
 
 TEST_P(lock_os_thread, leaves_the_thread_alive_after_the_last_unlock) {

@@ -27,6 +27,7 @@ PIRN_TEST_ON_PROCS(chan_types);
 // Go: test/chan/nonblock.go. Every operation on one element type, for one value of it.
 template <class T>
 void check_type(const T& value) {
+  const std::optional<T> expected(std::in_place, value);
   for (const int cap : {0, 1}) {
     pirn::chan<T> c(cap);
     EXPECT_EQ(c.try_recv().status, pirn::chan_status::empty);
@@ -35,19 +36,19 @@ void check_type(const T& value) {
     } else {
       EXPECT_TRUE(c.try_send(value));
       EXPECT_FALSE(c.try_send(value));
-      EXPECT_EQ(c.try_recv().value, value);
+      EXPECT_EQ(c.try_recv().value, expected);
     }
     pirn::go([=] { c.send(value); });
-    EXPECT_EQ(c.recv(), value);
+    EXPECT_EQ(c.recv(), expected);
     pirn::go([=] { pirn::select(pirn::send(c, value)); });
     std::optional<T> out;
     EXPECT_EQ(pirn::select(pirn::recv(c, out)), 0);
-    EXPECT_EQ(out, value);
+    EXPECT_EQ(out, expected);
     auto receiver = pirn::spawn([=] { return c.recv(); });
     yield_until([&] { return c.try_send(value); });
-    EXPECT_EQ(receiver.get(), value);
+    EXPECT_EQ(receiver.get(), expected);
     c.close();
-    EXPECT_EQ(c.recv(), std::nullopt);
+    EXPECT_FALSE(c.recv().has_value());
   }
 }
 

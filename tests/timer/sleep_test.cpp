@@ -80,9 +80,10 @@ TEST_P(sleep, for_nothing_or_less_returns) {
 // Go: TestOverflowSleep. What is too long to count is for ever, not at once.
 TEST(sleep_overflow, is_for_ever) {
   std::atomic<int> started{0}, woken{0};
+  pirn::recv_chan<pirn::clock::time_point> after_hours, after_nanoseconds;  // what is waited on outlives the run
   run_and_abandon(2, [&] {
-    const auto after_hours = pirn::after(std::chrono::hours::max());
-    const auto after_nanoseconds = pirn::after(std::chrono::nanoseconds::max());
+    after_hours = pirn::after(std::chrono::hours::max());
+    after_nanoseconds = pirn::after(std::chrono::nanoseconds::max());
     const auto start = [&](auto wait) {
       pirn::go([&, wait] {
         ++started;
