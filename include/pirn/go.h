@@ -99,6 +99,7 @@ int run(F&& f) {
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
 void go(F&& f, Args&&... args) {
+  detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g;
   if constexpr (sizeof...(Args) == 0) {
     detail::closure_ops<std::decay_t<F>>::put(g.slot(), std::forward<F>(f));
@@ -112,6 +113,7 @@ void go(F&& f, Args&&... args) {
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
 void go(const spawn_options& options, F&& f, Args&&... args) {
+  detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g(options.stack_size, options.name);
   detail::closure_ops<detail::bound_call_t<F, Args...>>::put(g.slot(), std::forward<F>(f), std::forward<Args>(args)...);
   g.start();
@@ -249,6 +251,7 @@ namespace detail {
 
 template <class F, class... Args>
 auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
+  check_callable<std::decay_t<F>>(f);
   using call = bound_call_t<F, Args...>;
   using result = std::decay_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
   auto* state = new join_state<result>;

@@ -69,7 +69,7 @@ std::atomic<std::uint32_t> foreign_inside{0};
 scheduler* foreign_enter() noexcept {
   // seq_cst with the teardown's store of null and its read of the count: one of the two sees the other.
   foreign_inside.fetch_add(1, std::memory_order_seq_cst);
-  if (one_inside.load(std::memory_order_relaxed)) end_exclusive();
+  if (!exclusive_mode_is_off()) end_exclusive();
   return the_scheduler.load(std::memory_order_seq_cst);
 }
 

@@ -5,7 +5,7 @@
 // entry or the second P; it does not come back in that run.
 // Leaving: clear the flag, make every thread pass a barrier, then wait until the holder of each P has been seen outside
 // (or no P is held). Who enters after the barrier reads the cleared flag; who was inside before may still lock plainly,
-// and is waited for.
+// and is waited for. Only then is the mode off, and only then does a foreign thread go on: the flag alone does not tell.
 #include <sched.h>
 
 #include "os/membarrier.h"
@@ -13,21 +13,32 @@
 
 namespace pirn::rt {
 
+namespace {
+enum class mode : std::uint8_t { off, on, leaving };
+std::atomic<mode> current_mode{mode::off};
+}  // namespace
+
+bool exclusive_mode_is_off() noexcept { return current_mode.load(std::memory_order_acquire) == mode::off; }
+
 void begin_exclusive(scheduler& s) noexcept {
   // Foreign threads may be inside channels already, or come at any time: they clear the flag before they lock.
   if (s.gomaxprocs.load(std::memory_order_relaxed) != 1 || !have_membarrier) return;
+  current_mode.store(mode::on, std::memory_order_seq_cst);
   one_inside.store(true, std::memory_order_seq_cst);
   if (foreign_threads_inside()) end_exclusive();
 }
 
+// REQUIRES: outside: the thread that waits here must itself be seen outside by another that does.
 void end_exclusive() noexcept {
   static thread_mutex ending;
   ending.lock();
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  if (!one_inside.exchange(false, std::memory_order_seq_cst) || s == nullptr) {
+  if (exclusive_mode_is_off() || s == nullptr) {
     ending.unlock();
     return;
   }
+  current_mode.store(mode::leaving, std::memory_order_relaxed);
+  one_inside.store(false, std::memory_order_seq_cst);
   heavy_barrier();
   const worker* self = this_worker();
   s->mu.lock();  // no idle P is bound meanwhile without its holder having read the cleared flag
@@ -50,7 +61,13 @@ void end_exclusive() noexcept {
       sched_yield();
     }
   }
+  current_mode.store(mode::off, std::memory_order_release);
   ending.unlock();
+}
+
+void forget_exclusive() noexcept {
+  one_inside.store(false, std::memory_order_seq_cst);
+  current_mode.store(mode::off, std::memory_order_seq_cst);
 }
 
 }  // namespace pirn::rt

@@ -212,7 +212,11 @@ void rest_stack(scheduler& s, stack* stk) noexcept {
 goroutine* find_work(worker* w) noexcept {
   scheduler& s = *w->sched;
   for (;;) {
-    if (PIRN_UNLIKELY(w->locked_g != nullptr)) return wait_for_own_goroutine(w);
+    if (PIRN_UNLIKELY(w->locked_g != nullptr)) {
+      goroutine* own = wait_for_own_goroutine(w);
+      if (own == nullptr || bind_or_defer(w, own)) return own;
+      continue;
+    }
     if (PIRN_UNLIKELY(w->must_end)) {
       hand_on(s, w->p);
       w->p = nullptr;

@@ -18,6 +18,7 @@ namespace pirn::runtime {
 using namespace pirn::rt;  // NOLINT: this file implements the public functions over rt
 
 int gomaxprocs(int n) {
+  if (n > 1 && !exclusive_mode_is_off()) end_exclusive();
   const entry e;
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   if (s == nullptr) return default_gomaxprocs();
@@ -117,6 +118,8 @@ void run(const run_settings& settings, void (*fn)(void*), void* arg) {
                 static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns},
                fn, arg);
 }
+
+void go_of_nil() noexcept { rt::fatal("go of nil func value"); }
 
 void panic_with_current_exception() noexcept { rt::panic_with_current_exception(); }
 

@@ -304,6 +304,7 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
     goroutine* g = w->current;
     landed(w, g->san);
     happens_after(g);
+    *w->errno_at = 0;
     leave(w);
     run_closure(g);
     w = enter(this_worker());

@@ -36,7 +36,6 @@ int change_gomaxprocs(scheduler& s, int n) {
   static thread_mutex changing;  // one change at a time; growing allocates, so mu is not held for it
   changing.lock();
   const int before = s.gomaxprocs.load(std::memory_order_relaxed);
-  if (n > 1) end_exclusive();
   std::vector<std::unique_ptr<processor>> fresh;
   for (int i = static_cast<int>(s.procs.size()); i < n; ++i) {
     auto p = std::make_unique<processor>();

@@ -128,7 +128,7 @@ void destroy_fibers(scheduler& s) noexcept {
 
 void tear_down(scheduler* s, worker* main) {
   const bool all_ended = wait_for_threads(*s);
-  one_inside.store(false, std::memory_order_seq_cst);  // this thread is the only one left inside
+  if (all_ended) forget_exclusive();
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
   stop_sysmon(*s);
   detach_thread();

@@ -231,6 +231,9 @@ void drop_retired_p(worker* w) noexcept;
 // --- exclusive.cpp: leaving locked instructions out while one thread at most can be inside; see os/spinlock.h
 void begin_exclusive(scheduler& s) noexcept;
 void end_exclusive() noexcept;
+bool exclusive_mode_is_off() noexcept;
+// At the end of a run, by the last thread inside.
+void forget_exclusive() noexcept;
 
 // --- entry.cpp
 void wait_for_foreign_threads() noexcept;

@@ -30,6 +30,16 @@ class new_goroutine {
   closure_slot* slot_ = nullptr;
 };
 
+// "go of nil func value", as Go dies of it.
+[[noreturn]] void go_of_nil() noexcept;
+
+template <class F>
+void check_callable(const F& f) noexcept {
+  if constexpr (std::is_pointer_v<F> || std::is_member_pointer_v<F>) {
+    if (f == nullptr) go_of_nil();
+  }
+}
+
 struct run_settings {
   int gomaxprocs;
   std::size_t stack_size;
