@@ -51,6 +51,7 @@ class magazine {
     }
     T* t = current_;
     current_ = t->next;
+    __builtin_prefetch(current_);
     --count_;
     return t;
   }

@@ -128,7 +128,11 @@ void destroy_fibers(scheduler& s) noexcept {
 
 void tear_down(scheduler* s, worker* main) {
   const bool all_ended = wait_for_threads(*s);
-  if (all_ended) forget_exclusive();
+  if (all_ended) {
+    forget_exclusive();
+  } else {
+    end_exclusive();  // whoever is left computes, outside, and stops at its next entry
+  }
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
   stop_sysmon(*s);
   detach_thread();

@@ -55,7 +55,7 @@ struct g_list {
 class overflow_batches {
  public:
   static constexpr std::uint32_t k_batch = 128;
-  static constexpr std::uint32_t k_batches = 32;
+  static constexpr std::uint32_t k_batches = 128;
 
   struct batch {
     std::uint32_t begin = 0;  // of what is left
@@ -120,8 +120,11 @@ class run_queue {
       h = head_.load(std::memory_order_relaxed);
     }
     goroutine* g = ring_[h % k_capacity];
-    // The one after the next will have left the cache if many were queued; the index may be stale, the address is safe.
-    __builtin_prefetch(ring_[(h + 2) % k_capacity]);
+    // When many are queued those that follow will have left the cache: the object two ahead, the stack one ahead.
+    if (tail_.load(std::memory_order_relaxed) - h > 2) {
+      __builtin_prefetch(ring_[(h + 2) % k_capacity]);
+      __builtin_prefetch(ring_[(h + 1) % k_capacity]->ctx.sp);
+    }
     head_.store(h + 1, std::memory_order_release);
     return g;
   }

@@ -27,7 +27,6 @@ namespace detail {
 namespace {
 
 constexpr park_kind k_sleep{"sleep", nullptr};
-constexpr timer_kind k_wake{timer_action::wake, nullptr, nullptr, nullptr};
 
 std::int64_t instant_after(duration d) noexcept {
   const std::int64_t now = now_ns();
@@ -47,14 +46,10 @@ void sleep_until_ns(std::int64_t when) {
     foreign_enter();
     return;
   }
-  timer_node t;
-  t.kind = &k_wake;
-  t.arg = g;
   timer_heap& heap = *e.on()->p->timers;
-  t.heap = &heap;
   heap.lock().lock();
-  heap.start_locked(t, when);
-  park(k_sleep, &t, switch_work::unlock(heap.lock()));
+  heap.sleep_locked(*g, when);
+  park(k_sleep, nullptr, switch_work::unlock(heap.lock()));
 }
 
 }  // namespace

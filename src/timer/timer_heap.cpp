@@ -23,7 +23,7 @@ void timer_heap::grow() noexcept {
   capacity_ = bigger;
 }
 
-void timer_heap::push(std::int64_t when, timer_node& t) noexcept {
+void timer_heap::push(std::int64_t when, std::uintptr_t what) noexcept {
   if (size_ == capacity_) grow();
   std::size_t i = size_++;
   while (i > 0) {
@@ -32,9 +32,18 @@ void timer_heap::push(std::int64_t when, timer_node& t) noexcept {
     heap_[i] = heap_[parent];
     i = parent;
   }
-  heap_[i] = {when, &t};
+  heap_[i] = {when, what};
+}
+
+void timer_heap::push(std::int64_t when, timer_node& t) noexcept {
+  push(when, reinterpret_cast<std::uintptr_t>(&t));
   ++t.entries;
   t.entry_when = when;
+}
+
+void timer_heap::sleep_locked(goroutine& g, std::int64_t when) noexcept {
+  push(when, reinterpret_cast<std::uintptr_t>(&g) | k_sleeper);
+  publish();
 }
 
 void timer_heap::sift_down(std::size_t i, entry e) noexcept {
@@ -56,8 +65,10 @@ void timer_heap::sift_down(std::size_t i, entry e) noexcept {
 timer_heap::entry timer_heap::pop() noexcept {
   const entry top = heap_[0];
   const entry last = heap_[--size_];
-  if (size_ > 0) sift_down(0, last);
-  --top.t->entries;
+  if (size_ > 0) {
+    sift_down(0, last);
+    __builtin_prefetch(reinterpret_cast<const void*>(heap_[0].what));
+  }
   return top;
 }
 
@@ -88,13 +99,14 @@ void timer_heap::drop_stale() noexcept {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < size_; ++i) {
     const entry e = heap_[i];
-    if (e.t->active && e.t->entry_when == e.when) {
+    if (e.is_sleeper() || (e.node().active && e.node().entry_when == e.when)) {
       heap_[kept++] = e;
       continue;
     }
-    --e.t->entries;
-    if (e.t->entry_when == e.when) e.t->entry_when = timer_node::k_no_entry;
-    release_entry(*e.t);
+    timer_node& t = e.node();
+    --t.entries;
+    if (t.entry_when == e.when) t.entry_when = timer_node::k_no_entry;
+    release_entry(t);
   }
   size_ = kept;
   stale_ = 0;
@@ -152,9 +164,21 @@ void timer_heap::abandon(timer_node& t) noexcept {
 
 bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
   if (!mu_.try_lock()) return false;
-  while (size_ > 0 && heap_[0].when <= now) {
+  for (int taken = 0; taken < k_at_once && size_ > 0 && heap_[0].when <= now; ++taken) {
     const entry e = pop();
-    timer_node& t = *e.t;
+    if (e.is_sleeper()) {
+      goroutine* g = e.sleeper();
+      g->next = nullptr;
+      if (out.wake_last != nullptr) {
+        out.wake_last->next = g;
+      } else {
+        out.wake_first = g;
+      }
+      out.wake_last = g;
+      continue;
+    }
+    timer_node& t = e.node();
+    --t.entries;
     const bool counts = t.entry_when == e.when;
     if (counts) t.entry_when = timer_node::k_no_entry;
     if (!counts || !t.active) {
@@ -174,17 +198,6 @@ bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
       t.active = false;
     }
     switch (t.kind->action) {
-      case timer_action::wake: {
-        auto* g = static_cast<goroutine*>(t.arg);
-        g->next = nullptr;
-        if (out.wake_last != nullptr) {
-          out.wake_last->next = g;
-        } else {
-          out.wake_first = g;
-        }
-        out.wake_last = g;
-        break;
-      }
       case timer_action::locked:
         t.kind->fire(t, due);
         break;
@@ -219,7 +232,8 @@ void timer_heap::clear() noexcept {
   timer_node* armed = nullptr;
   mu_.lock();
   for (std::size_t i = 0; i < size_; ++i) {
-    timer_node& t = *heap_[i].t;
+    if (heap_[i].is_sleeper()) continue;
+    timer_node& t = heap_[i].node();
     --t.entries;
     const bool counts = t.entry_when == heap_[i].when;
     if (counts) t.entry_when = timer_node::k_no_entry;

@@ -5,8 +5,10 @@
 // exceed a quarter of the heap. So stop() and a reset to a later instant touch no heap at all, and a reset to an
 // earlier one pushes a second entry.
 //
+// A goroutine that sleeps needs no node: its entry points at it, so waking it touches nothing else.
+//
 // Due timers are returned, not scheduled: goroutines to wake as a list, callbacks that may do anything (`deferred`) as
-// another. Only `locked` callbacks run here, under the heap's lock, so that stopping such a timer excludes its firing;
+// another; a bounded number at a time, so that who is woken runs while it is still in cache. Only `locked` callbacks run here, under the heap's lock, so that stopping such a timer excludes its firing;
 // they must not wait, allocate or touch a timer.
 // A heap is locked only inside the runtime or by foreign threads; any P may run the due timers of any heap.
 // The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock.
@@ -24,7 +26,7 @@ namespace pirn::rt {
 class timer_heap;
 struct timer_node;
 
-enum class timer_action : std::uint8_t { wake, locked, deferred };
+enum class timer_action : std::uint8_t { locked, deferred };
 
 struct timer_kind {
   timer_action action;
@@ -40,7 +42,7 @@ struct timer_node {
   static constexpr std::int64_t k_no_entry = k_forever;
 
   const timer_kind* kind = nullptr;     // Constant after construction.
-  void* arg = nullptr;                  // Constant after construction: for `wake` the goroutine.
+  void* arg = nullptr;                  // Constant after construction.
   timer_heap* heap = nullptr;           // Constant after construction.
   // Guarded by the heap's lock.
   std::int64_t when = 0;                // fires then, if active
@@ -73,6 +75,8 @@ class timer_heap {
   // (Re)arms the timer; returns whether it was armed. O(1) when `when` is not earlier than its entry, else O(log n).
   bool start_locked(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
   bool stop_locked(timer_node& t) noexcept;
+  // Wakes g then. Cannot be taken back.
+  void sleep_locked(goroutine& g, std::int64_t when) noexcept;
   // After *_locked: destroys, without the lock, what lost its last entry meanwhile.
   void unlock_and_destroy() noexcept;
   bool start(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
@@ -80,7 +84,7 @@ class timer_heap {
   // Gives the node up: destroys it now or when the last entry has gone. Must not be used after.
   void abandon(timer_node& t) noexcept;
 
-  // Takes everything due at `now` out. False when another thread is at it (it will do the work).
+  // Takes what is due at `now` out, k_at_once at most. False when another thread is at it (it will do the work).
   bool run_due(std::int64_t now, due_timers& out) noexcept;
   // After a deferred timer's fire() has returned.
   void unpin(timer_node& t) noexcept;
@@ -91,10 +95,18 @@ class timer_heap {
   std::size_t size() const noexcept { return size_; }
 
  private:
+  static constexpr int k_at_once = 64;
+  static constexpr std::uintptr_t k_sleeper = 1;  // tag: the entry is a goroutine, not a node
+
   struct entry {
     std::int64_t when;
-    timer_node* t;
+    std::uintptr_t what;
+
+    bool is_sleeper() const noexcept { return (what & k_sleeper) != 0; }
+    goroutine* sleeper() const noexcept { return reinterpret_cast<goroutine*>(what & ~k_sleeper); }
+    timer_node& node() const noexcept { return *reinterpret_cast<timer_node*>(what); }
   };
+  void push(std::int64_t when, std::uintptr_t what) noexcept;
   void push(std::int64_t when, timer_node& t) noexcept;
   entry pop() noexcept;
   void sift_down(std::size_t i, entry e) noexcept;
