@@ -353,8 +353,8 @@ class select_case {
  private:
   friend int select(std::span<select_case> cases);
   template <class C>
-  static auto make(C&& c) {
-    return std::make_unique<model<std::decay_t<C>>>(std::move(c));
+  static auto make(C c) {
+    return std::make_unique<model<C>>(std::move(c));
   }
   struct concept_t {
     virtual ~concept_t() = default;

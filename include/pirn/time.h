@@ -74,7 +74,7 @@ struct timer_task_of final : timer_task {
 timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task);
 bool timer_stop(timer_state* t);
 bool timer_reset(timer_state* t, duration d);
-chan_core* timer_channel(timer_state* t) noexcept;
+chan_core* timer_channel(timer_state* t);  // null: a timer of after_func
 void timer_release(timer_state* t) noexcept;
 
 // Owns a share of a timer; the channel owns another.

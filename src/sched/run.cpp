@@ -214,6 +214,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   } at_end;
 
   init_membarrier();
+  init_cycle_clock();
   report_running_goroutine = report_current_goroutine;
   auto owned = std::make_unique<scheduler>();
   scheduler& s = *owned;

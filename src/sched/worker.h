@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "g/goroutine.h"
+#include "os/cycle_clock.h"
 #include "os/futex.h"
 #include "os/spinlock.h"
 #include "os/untracked.h"
@@ -90,6 +91,7 @@ struct alignas(k_cache_line) worker : untracked {
   exception_state sched_eh;
   sanitizer_state sched_san;
   std::uint64_t random = 0;
+  cycle_clock clock;
   bool spinning = false;
   goroutine* locked_g = nullptr;  // the goroutine bound to this thread
   stack* own_mapping_to_free = nullptr;  // a finished goroutine's, kept until nobody runs on it

@@ -3,9 +3,8 @@
 // A timer's channel is a ring of one that says it has no buffer. It is filled under the heap's lock and emptied by stop
 // and reset under the same lock, so no value of before can come after them. Lock order: heap, then channel.
 //
-// Lifetime: a channel timer is part of its channel's allocation unit: the object holds a reference to the channel, and
-// the last reference abandons the timer to its heap, which frees it with its last entry. A function timer has a count of
-// its own; while it is armed the heap's share keeps it.
+// Lifetime: the object holds a reference to the channel, if there is one, and the channel's last reference gives the
+// timer up; its heap destroys it with its last entry. A function timer counts its shares; being armed is one.
 #include "pirn/time.h"
 
 #include <memory>
@@ -65,12 +64,16 @@ void sleep_for_duration(duration d) {
   if (d.count() > 0) sleep_until_ns(instant_after(d));
 }
 
+// A channel timer makes its channel when it is first asked for: one that only guards something never needs it.
 struct timer_state {
   timer_node node;
-  chan_core* channel = nullptr;  // null: a function timer
-  std::int64_t period = 0;       // > 0: a ticker
-  std::unique_ptr<timer_task> task;
+  // Channel timers. Guarded by the heap's lock, but for the channel, which is set once and then read by the owner.
+  std::atomic<chan_core*> channel{nullptr};
+  std::int64_t period = 0;        // > 0: a ticker
+  bool fired_unseen = false;      // before there was a channel
+  std::int64_t fired_due = 0;
   // Function timers: the object has a share, being armed is one, and so is each call under way.
+  std::unique_ptr<timer_task> task;
   std::atomic<std::uint32_t> shares{0};
 };
 
@@ -80,14 +83,20 @@ void destroy_state(timer_node& n) noexcept { delete static_cast<timer_state*>(n.
 
 // Sends `due` unless the last value still waits. Under the heap's lock.
 void fire_channel(timer_node& n, std::int64_t due) noexcept {
-  chan_core& c = *static_cast<timer_state*>(n.arg)->channel;
+  auto* t = static_cast<timer_state*>(n.arg);
+  chan_core* c = t->channel.load(std::memory_order_relaxed);
+  if (c == nullptr) {
+    if (!t->fired_unseen) t->fired_due = due;
+    t->fired_unseen = true;
+    return;
+  }
   time_point value{duration(due)};
   completion done;
-  spinlock& lock = lock_of(c);
+  spinlock& lock = lock_of(*c);
   lock.lock();
-  const outcome o = attempt_send(c, &value, nullptr, done);
+  const outcome o = attempt_send(*c, &value, nullptr, done);
   lock.unlock();
-  if (o == outcome::done) complete_send(c, &value, done);
+  if (o == outcome::done) complete_send(*c, &value, done);
 }
 
 constexpr timer_kind k_channel_timer{timer_action::locked, fire_channel, destroy_state, nullptr};
@@ -122,22 +131,40 @@ void forget_function(timer_node& n) noexcept { release_share(static_cast<timer_s
 
 constexpr timer_kind k_function_timer{timer_action::deferred, fire_function, destroy_state, forget_function};
 
-// The last handle of a timer's channel has gone: nobody can receive any more.
-void release_channel_timer(chan_core* c) noexcept {
-  auto* t = static_cast<timer_state*>(c->owner);
-  {
-    const entry e;
-    t->node.heap->abandon(t->node);
+// Nobody else has a share any more.
+void abandon(timer_state* t) noexcept {
+  if (t->node.removed) {
+    delete t;  // stopped, and never to be looked at by a heap again
+    return;
   }
+  const entry e;
+  t->node.heap->abandon(t->node);
+}
+
+// The last handle of a timer's channel has gone, the timer object's among them: nobody can receive any more.
+void release_channel_timer(chan_core* c) noexcept {
+  abandon(static_cast<timer_state*>(c->owner));
   chan_free(c);
 }
 
-// REQUIRES: the heap's lock, so that no firing is under way.
-bool drain(chan_core& c) noexcept {
-  const std::lock_guard hold(lock_of(c));
+// Takes back what was fired and not received. REQUIRES: the heap's lock, so that no firing is under way.
+bool drain(timer_state& t) noexcept {
+  if (t.fired_unseen) {
+    t.fired_unseen = false;
+    return true;
+  }
+  chan_core* c = t.channel.load(std::memory_order_relaxed);
+  if (c == nullptr || c->count.load(std::memory_order_relaxed) == 0) return false;
+  const std::lock_guard hold(lock_of(*c));
   time_point value;
   completion done;
-  return attempt_recv(c, &value, done) == outcome::done;
+  return attempt_recv(*c, &value, done) == outcome::done;
+}
+
+// When a timer of length d is due: not early by the clock's error either.
+std::int64_t timer_instant(const entry& e, duration d) noexcept {
+  const std::int64_t now = e.on() != nullptr ? e.on()->clock.now() + cycle_clock::k_error_ns : now_ns();
+  return d.count() > k_forever - now ? k_forever : now + d.count();
 }
 
 // A thread without a P has armed a timer: while every P is idle nobody would look at it by itself.
@@ -150,35 +177,28 @@ void announce(const entry& e) noexcept {
 
 timer_state* timer_new(duration d, bool periodic) {
   if (periodic && d.count() <= 0) throw std::invalid_argument("non-positive interval for NewTicker");
-  auto t = std::make_unique<timer_state>();
-  chan_core* c = chan_new(1, element<time_point>::ops);
-  c->is_timer = true;
-  c->owner = t.get();
-  c->on_last_release = release_channel_timer;
-  t->channel = c;
+  auto* t = new timer_state;
   t->period = periodic ? d.count() : 0;
   t->node.kind = &k_channel_timer;
-  t->node.arg = t.get();
-  const std::int64_t when = instant_after(d);
+  t->node.arg = t;
   const entry e;
   t->node.heap = &heap_here(e);
-  t->node.heap->start(t->node, when, t->period);
+  t->node.heap->start(t->node, timer_instant(e, d), t->period);
   announce(e);
-  return t.release();
+  return t;
 }
 
 timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task) {
-  auto t = std::make_unique<timer_state>();
+  auto* t = new timer_state;
   t->task = std::move(task);
   t->shares.store(2, std::memory_order_relaxed);
   t->node.kind = &k_function_timer;
-  t->node.arg = t.get();
-  const std::int64_t when = instant_after(d);
+  t->node.arg = t;
   const entry e;
   t->node.heap = &heap_here(e);
-  t->node.heap->start(t->node, when);
+  t->node.heap->start(t->node, timer_instant(e, d));
   announce(e);
-  return t.release();
+  return t;
 }
 
 bool timer_stop(timer_state* t) {
@@ -188,21 +208,21 @@ bool timer_stop(timer_state* t) {
     timer_heap& heap = *t->node.heap;
     heap.lock().lock();
     prevented = heap.stop_locked(t->node);
-    if (t->channel != nullptr && drain(*t->channel)) prevented = true;
+    if (drain(*t)) prevented = true;
     heap.unlock_and_destroy();
   }
-  if (prevented && t->channel == nullptr) release_share(t);
+  if (prevented && t->task != nullptr) release_share(t);
   return prevented;
 }
 
 namespace {
 
-bool reset_function_timer(timer_state* t, std::int64_t when) {
+bool reset_function_timer(timer_state* t, duration d) {
   t->shares.fetch_add(1, std::memory_order_relaxed);  // before it can fire
   bool was_armed = false;
   {
     const entry e;
-    was_armed = t->node.heap->start(t->node, when);
+    was_armed = t->node.heap->start(t->node, timer_instant(e, d));
     announce(e);
   }
   if (was_armed) release_share(t);
@@ -212,30 +232,57 @@ bool reset_function_timer(timer_state* t, std::int64_t when) {
 }  // namespace
 
 bool timer_reset(timer_state* t, duration d) {
-  if (t->period != 0) {
-    if (d.count() <= 0) throw std::invalid_argument("non-positive interval for Ticker.Reset");
-    t->period = d.count();
-  }
-  const std::int64_t when = instant_after(d);
-  if (t->channel == nullptr) return reset_function_timer(t, when);
+  const bool periodic = t->period != 0;
+  if (periodic && d.count() <= 0) throw std::invalid_argument("non-positive interval for Ticker.Reset");
+  if (t->task != nullptr) return reset_function_timer(t, d);
   const entry e;
   timer_heap& heap = *t->node.heap;
+  const std::int64_t when = timer_instant(e, d);
   heap.lock().lock();
+  if (periodic) t->period = d.count();
   bool prevented = heap.start_locked(t->node, when, t->period);
-  if (t->channel->count.load(std::memory_order_relaxed) != 0 && drain(*t->channel)) prevented = true;
+  if (drain(*t)) prevented = true;
   heap.unlock_and_destroy();
   announce(e);
   return prevented;
 }
 
-chan_core* timer_channel(timer_state* t) noexcept { return t->channel; }
+chan_core* timer_channel(timer_state* t) {
+  if (t->task != nullptr) return nullptr;
+  if (chan_core* c = t->channel.load(std::memory_order_acquire)) return c;
+  chan_core* fresh = chan_new(1, element<time_point>::ops);
+  fresh->is_timer = true;
+  fresh->owner = t;
+  fresh->on_last_release = release_channel_timer;
+  chan_core* c = nullptr;
+  {
+    const entry e;
+    timer_heap& heap = *t->node.heap;
+    heap.lock().lock();
+    c = t->channel.load(std::memory_order_relaxed);
+    if (c == nullptr) {
+      c = std::exchange(fresh, nullptr);
+      if (std::exchange(t->fired_unseen, false)) {
+        time_point value{duration(t->fired_due)};
+        completion done;
+        attempt_send(*c, &value, nullptr, done);  // nobody knows the channel yet
+      }
+      t->channel.store(c, std::memory_order_release);
+    }
+    heap.unlock_and_destroy();
+  }
+  if (fresh != nullptr) chan_free(fresh);  // another thread was faster
+  return c;
+}
 
 void timer_release(timer_state* t) noexcept {
-  if (t->channel != nullptr) {
-    chan_release(t->channel);
-    return;
+  if (t->task != nullptr) {
+    release_share(t);
+  } else if (chan_core* c = t->channel.load(std::memory_order_acquire)) {
+    chan_release(c);
+  } else {
+    abandon(t);
   }
-  release_share(t);
 }
 
 }  // namespace detail

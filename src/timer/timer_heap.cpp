@@ -121,6 +121,7 @@ bool timer_heap::start_locked(timer_node& t, std::int64_t when, std::int64_t per
   t.when = when;
   t.period = period;
   t.active = true;
+  t.removed = false;
   if (t.entries > 0 && t.entry_when <= when) {
     // The entry in the heap surfaces first and is moved then.
     if (!was_active && stale_ > 0) --stale_;
@@ -136,7 +137,14 @@ bool timer_heap::start_locked(timer_node& t, std::int64_t when, std::int64_t per
 bool timer_heap::stop_locked(timer_node& t) noexcept {
   if (!t.active) return false;
   t.active = false;
-  if (t.entries > 0) {
+  if (t.entries == 1 && heap_[size_ - 1].what == reinterpret_cast<std::uintptr_t>(&t)) {
+    // Last in the array, as a timer is that is stopped soon after it was started: out at once.
+    --size_;
+    t.entries = 0;
+    t.entry_when = timer_node::k_no_entry;
+    t.removed = true;
+    if (size_ == 0) publish();
+  } else if (t.entries > 0) {
     ++stale_;
     if (stale_ > k_stale_slack && stale_ > size_ / 4) {
       drop_stale();

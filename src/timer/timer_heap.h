@@ -51,6 +51,7 @@ struct timer_node {
   std::uint32_t entries = 0;            // entries in the heap that point here
   std::uint32_t pins = 0;               // deferred firings under way
   bool active = false;
+  bool removed = false;                 // by stop, no entry left: no heap will touch it until it is started again
   bool orphan = false;                  // nobody else refers to it
   std::int64_t fired_due = 0;
   timer_node* next_fired = nullptr;
