@@ -11,6 +11,7 @@
  * taken over (hold.pml): a spinner takes what it can see.
  *
  * MUTANTS: NO_HEAVY_BARRIER NO_RECHECK NO_STOP_SPINNING_RECHECK NO_STOP_SPINNING_BARRIER SPINNING_DROPPED_LATE
+ * MUTANTS: SPINNING_KEPT_IN_SLEEP
  */
 #define N_THREADS 4
 #define OWNER 0
@@ -200,7 +201,11 @@ go_idle:
   fi;
   d_step { idle_p_count++; listed[me] = 1 }
   if
+#ifdef SPINNING_KEPT_IN_SLEEP
+  :: spins -> spins = 0
+#else
   :: d_step { spins -> spins = 0; spinning-- }
+#endif
   :: else
   fi;
   UNLOCK_MU(me);
