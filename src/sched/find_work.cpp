@@ -15,7 +15,7 @@ void own_timers(worker* w) noexcept {
   const std::int64_t when = heap.next_when();
   if (when == k_forever) return;
   const std::int64_t now = now_ns();
-  if (when <= now) run_timers(*w->sched, heap, now);
+  if (when <= now) run_timers(w, heap, now);
 }
 
 // The round in which nobody is preferred: global queue first, then what has waited longest, before the slot, so that two
@@ -43,9 +43,10 @@ goroutine* from_global(worker* w) noexcept {
   return first;
 }
 
+// At most half of the busy Ps' number spin, and nobody when all others are idle: who should make work?
 bool may_spin(scheduler& s) noexcept {
   const int busy = s.gomaxprocs.load(std::memory_order_relaxed) - s.idle_p_count.load(std::memory_order_relaxed);
-  return 2 * s.spinning.load(std::memory_order_relaxed) < busy;
+  return busy > 1 && 2 * s.spinning.load(std::memory_order_relaxed) < busy;
 }
 
 goroutine* look_elsewhere(worker* w) noexcept {
@@ -77,7 +78,7 @@ goroutine* try_find(worker* w) noexcept {
   if (goroutine* g = p->queue.pop()) return g;
   if (goroutine* g = from_global(w)) return g;
   if (next_timer(s) != k_forever) {
-    run_all_timers(s, now_ns());
+    run_all_timers(w, now_ns());
     if (goroutine* g = p->queue.pop()) return g;
   }
   return look_elsewhere(w);
@@ -128,25 +129,30 @@ std::int64_t next_timer(scheduler& s) noexcept {
   return earliest;
 }
 
-void run_timers(scheduler&, timer_heap& heap, std::int64_t now) noexcept {
+void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept {
   due_timers due;
   if (!heap.run_due(now, due)) return;
   while (goroutine* g = due.wake_first) {
     due.wake_first = g->next;
-    ready_last(g);  // in the order of their instants
+    g->set_state(g_state::runnable);
+    happens_before(g);
+    queue_last(w, g);  // in the order of their instants
   }
   while (timer_node* t = due.deferred_first) {
     due.deferred_first = t->next_fired;
     t->kind->fire(*t, t->fired_due);
     heap.unpin(*t);
   }
+  // One of them this worker runs itself.
+  if (w->p->queue.size() > 1) wake_if_needed(*w->sched);
 }
 
-void run_all_timers(scheduler& s, std::int64_t now) noexcept {
+void run_all_timers(worker* w, std::int64_t now) noexcept {
+  scheduler& s = *w->sched;
   const int n = s.proc_slots.load(std::memory_order_acquire);
   for (int i = 0; i < n; ++i) {
     timer_heap& heap = *s.procs[static_cast<std::size_t>(i)]->timers;
-    if (heap.next_when() <= now) run_timers(s, heap, now);
+    if (heap.next_when() <= now) run_timers(w, heap, now);
   }
 }
 

@@ -154,9 +154,9 @@ void rest_stack(scheduler& s, stack* stk) noexcept;
 #endif
 // Makes sure g has a stack; false when it was put aside until there is one.
 bool bind_or_defer(worker* w, goroutine* g) noexcept;
-// Runs the due timers of one heap, or of all of them.
-void run_timers(scheduler& s, timer_heap& heap, std::int64_t now) noexcept;
-void run_all_timers(scheduler& s, std::int64_t now) noexcept;
+// Runs the due timers of one heap, or of all of them, for a worker that looks for work.
+void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept;
+void run_all_timers(worker* w, std::int64_t now) noexcept;
 // The earliest instant any P's timers wait for.
 std::int64_t next_timer(scheduler& s) noexcept;
 

@@ -42,6 +42,8 @@ PIRN_ALWAYS_INLINE void copy_element(const chan_core& c, void* to, const void* f
     case 4:
       std::memcpy(to, from, 4);
       break;
+    case 0:
+      break;  // void: both may be null
     default:
       std::memcpy(to, from, c.ops->size);
   }
