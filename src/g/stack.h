@@ -7,6 +7,7 @@
 // Owner of a stack: the magazine or depot it lies in, else the goroutine it is bound to.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -32,6 +33,7 @@ struct alignas(16) stack {
   std::uint8_t size_class = 0;  // Constant after carving.
 #ifdef PIRN_TSAN
   void* fiber = nullptr;  // Made when it is first bound: creating one takes half a millisecond.
+  std::atomic<bool> fiber_busy{false};
 #endif
 
   char* usable_low() const noexcept;

@@ -10,6 +10,7 @@
 // ASan: told the bounds of each stack before the switch and that it arrived after it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 
 #include "os/base.h"
@@ -40,6 +41,9 @@ namespace pirn::rt {
 struct sanitizer_state {
 #ifdef PIRN_TSAN
   void* fiber = nullptr;
+  // Set while some thread runs as the fiber. A goroutine can be made ready by the work that follows its park, before the
+  // thread has changed to the next fiber; whoever takes it up waits for that.
+  std::atomic<bool>* busy = nullptr;
 #endif
 #ifdef PIRN_ASAN
   void* fake_stack = nullptr;
@@ -75,10 +79,14 @@ PIRN_ALWAYS_INLINE void after_switch([[maybe_unused]] sanitizer_state& self) noe
 }
 
 // Once the work that follows a park has run in the name of the one that parked.
-PIRN_ALWAYS_INLINE void adopt_fiber([[maybe_unused]] sanitizer_state& self) noexcept {
+// `busy` is the flag of the fiber that this thread runs as.
 #ifdef PIRN_TSAN
+inline void adopt_fiber(sanitizer_state& self, std::atomic<bool>*& busy) noexcept {
+  while (self.busy->exchange(true, std::memory_order_acquire)) cpu_pause();
   __tsan_switch_to_fiber(self.fiber, 1);
-#endif
+  busy->store(false, std::memory_order_release);
+  busy = self.busy;
 }
+#endif
 
 }  // namespace pirn::rt

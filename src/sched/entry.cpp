@@ -75,6 +75,22 @@ scheduler* foreign_enter() noexcept {
 
 void foreign_leave() noexcept { foreign_inside.fetch_sub(1, std::memory_order_release); }
 
+namespace {
+std::atomic<unsigned long> foreign_parked{0};
+}
+
+void foreign_park_begin() noexcept {
+  foreign_parked.fetch_add(1, std::memory_order_relaxed);
+  foreign_leave();
+}
+
+void foreign_park_end() noexcept {
+  foreign_enter();
+  foreign_parked.fetch_sub(1, std::memory_order_relaxed);
+}
+
+unsigned long parked_foreign_threads() noexcept { return foreign_parked.load(std::memory_order_relaxed); }
+
 bool foreign_threads_inside() noexcept { return foreign_inside.load(std::memory_order_seq_cst) != 0; }
 
 void wait_for_foreign_threads() noexcept {

@@ -46,6 +46,9 @@ PIRN_ALWAYS_INLINE worker* try_enter_fast() noexcept {
 // A thread that is no worker: keeps the scheduler from being torn down while it may hold goroutines in its hands.
 scheduler* foreign_enter() noexcept;
 void foreign_leave() noexcept;
+// The same around a wait that only a pirn call of somebody else can end.
+void foreign_park_begin() noexcept;
+void foreign_park_end() noexcept;
 
 // Brackets a runtime call from whatever thread. Nests: callbacks of the scheduler, and an element's move constructor,
 // run inside already.

@@ -185,6 +185,7 @@ void prepare_stack(goroutine* g) noexcept {
 #ifdef PIRN_TSAN
   if (stk->fiber == nullptr) stk->fiber = __tsan_create_fiber(0);
   g->san.fiber = stk->fiber;
+  g->san.busy = &stk->fiber_busy;
 #endif
   unpoison(stk);
 }

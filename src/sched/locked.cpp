@@ -105,6 +105,7 @@ void unlock_from_thread(worker* w, goroutine* g) noexcept {
 
 void begin_blocking() {
   worker* w = enter(this_worker());
+  w->sched->blocking_sections.fetch_add(1, std::memory_order_relaxed);
   // Calls into pirn from inside the section come back to this thread: the section runs on it.
   lock_to_thread(w, w->current);
   processor* p = w->p;
@@ -124,6 +125,7 @@ void end_blocking() noexcept {
   unlock_from_thread(w, w->current);
   if ((w->attention.load(std::memory_order_acquire) & k_attn_stop) != 0) abandon_current();
   w = take_p_back(w);
+  w->sched->blocking_sections.fetch_sub(1, std::memory_order_relaxed);
   leave(w);
 }
 

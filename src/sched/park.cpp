@@ -28,7 +28,9 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
       work.fn(work.arg);
     }
   }
-  adopt_fiber(self);
+#ifdef PIRN_TSAN
+  adopt_fiber(self, w->busy_fiber);
+#endif
 }
 
 PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {

@@ -82,6 +82,8 @@ struct scheduler : untracked {
   std::atomic<std::uint32_t> live_threads{0};  // besides the one that called run(); futex word
   worker* main_worker = nullptr;
 
+  std::atomic<std::uint32_t> blocking_sections{0};  // goroutines in blocking(): they will come back
+
   // sysmon, which also starts threads; see sysmon.cpp.
   pthread_t sysmon_thread{};
   thread_event sysmon_event;
@@ -228,6 +230,10 @@ timer_heap& timer_heap_of(int index);
 // Gives up the retired P of w.
 void drop_retired_p(worker* w) noexcept;
 
+// --- deadlock.cpp
+// Ends the process with Go's report when nothing can go on any more.
+void check_deadlock(scheduler& s) noexcept;
+
 // --- exclusive.cpp: leaving locked instructions out while one thread at most can be inside; see os/spinlock.h
 void begin_exclusive(scheduler& s) noexcept;
 void end_exclusive() noexcept;
@@ -238,6 +244,8 @@ void forget_exclusive() noexcept;
 // --- entry.cpp
 void wait_for_foreign_threads() noexcept;
 bool foreign_threads_inside() noexcept;
+// Foreign threads that wait on something of pirn's; they are not inside meanwhile.
+unsigned long parked_foreign_threads() noexcept;
 
 // --- run.cpp
 void begin_stopping(scheduler& s) noexcept;

@@ -74,6 +74,7 @@ void* sysmon_main(void* arg) {
     const bool deep = all_idle && quiet >= k_quiet_rounds && s.starts == nullptr;
     s.sysmon_deep = deep;
     s.mu.unlock();
+    if (deep) check_deadlock(s);
     s.sysmon_event.wait(deep ? k_forever : now_ns() + delay);
     if (deep) {
       quiet = 0;

@@ -81,6 +81,7 @@ void attach_thread(worker* w) noexcept {
   w->thread = pthread_self();
 #ifdef PIRN_TSAN
   w->sched_san.fiber = __tsan_get_current_fiber();
+  w->sched_san.busy = &w->sched_fiber_busy;
 #endif
 #ifdef PIRN_ASAN
   pthread_attr_t attr;

@@ -90,6 +90,10 @@ struct alignas(k_cache_line) worker : untracked {
   fp_control sched_fp;
   exception_state sched_eh;
   sanitizer_state sched_san;
+#ifdef PIRN_TSAN
+  std::atomic<bool> sched_fiber_busy{true};
+  std::atomic<bool>* busy_fiber = &sched_fiber_busy;
+#endif
   std::uint64_t random = 0;
   cycle_clock clock;
   bool spinning = false;

@@ -148,9 +148,9 @@ void park_on_all(select_state& s, const entry& e) {
     park(k_select, &s, switch_work::call(unlock_all_work, &s));
   } else {
     unlock_all(s);
-    foreign_leave();
+    foreign_park_begin();
     while (who.woken.load(std::memory_order_acquire) == 0) futex_wait(who.woken, 0);
-    foreign_enter();
+    foreign_park_end();
   }
   // Whoever served us took its node off; the others are taken off one by one, in no order.
   for (std::uint32_t i = 0; i < s.count; ++i) {

@@ -28,9 +28,9 @@ inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& he
     return;
   }
   held.unlock();
-  foreign_leave();
+  foreign_park_begin();
   while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
-  foreign_enter();
+  foreign_park_end();
 }
 
 // REQUIRES: the caller took the node off its queue. The node is gone afterwards.

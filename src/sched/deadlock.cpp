@@ -1,0 +1,76 @@
+// Noticing that nothing can ever go on. Layer: sched. Called by sysmon when the process has been idle for a while.
+//
+// A deadlock: every goroutine is parked on something internal, there is no timer, no blocking section, and no thread in
+// the process but the runtime's own and those that are themselves parked inside a pirn call. Any other thread might still
+// send, so while one lives nothing is said.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "sched/entry.h"
+
+namespace pirn::rt {
+
+namespace {
+
+// Threads of this process, 0 when that cannot be learned. Source: proc(5), /proc/self/stat, field 20.
+unsigned long process_threads() noexcept {
+  const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char text[1024];
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  // The name, in parentheses, may hold anything; after it one field is a letter, all others are numbers.
+  const char* at = std::strrchr(text, ')');
+  for (int field = 2; at != nullptr && field < 20; ++field) at = std::strchr(at + 1, ' ');
+  return at == nullptr ? 0 : std::strtoul(at + 1, nullptr, 10);
+}
+
+bool everybody_waits(scheduler& s) noexcept {
+  const int procs = s.gomaxprocs.load(std::memory_order_relaxed);
+  return s.idle_p_count.load(std::memory_order_relaxed) == procs && s.global.count == 0 && s.stackless.count == 0 &&
+         s.starts == nullptr && !any_queue_has_work(s);
+}
+
+void report(scheduler& s) {
+  std::vector<const goroutine*> all;
+  s.goroutines.for_each([&all](goroutine& g) {
+    if (g.get_state() == g_state::waiting) all.push_back(&g);
+  });
+  std::sort(all.begin(), all.end(), [](const goroutine* a, const goroutine* b) { return a->id < b->id; });
+  for (const goroutine* g : all) {
+    char line[160];
+    const int n = std::snprintf(line, sizeof line, "\ngoroutine %llu [%s]:\n", static_cast<unsigned long long>(g->id),
+                                g->waits_for->reason);
+    write_stderr({line, std::min(static_cast<std::size_t>(n), sizeof line - 1)});
+  }
+}
+
+}  // namespace
+
+void check_deadlock(scheduler& s) noexcept {
+  if (next_timer(s) != k_forever) return;
+  s.mu.lock();
+  // Under mu nobody takes an idle P; who came in before has it, or has left its work in a queue.
+  const bool stuck = everybody_waits(s) && !s.stopping.load(std::memory_order_relaxed) &&
+                     s.blocking_sections.load(std::memory_order_seq_cst) == 0;
+  const unsigned long parked = parked_foreign_threads();
+  const unsigned long ours = s.live_threads.load(std::memory_order_relaxed) + 2;  // the caller of run(), sysmon
+  const bool alone = stuck && process_threads() == ours + parked && !foreign_threads_inside();
+  if (!alone || !everybody_waits(s)) {
+    s.mu.unlock();
+    return;
+  }
+  write_stderr("fatal error: all goroutines are asleep - deadlock!\n");
+  report(s);
+  exit_after_report();
+}
+
+}  // namespace pirn::rt
