@@ -144,7 +144,7 @@ void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept {
     heap.unpin(*t);
   }
   // One of them this worker runs itself.
-  if (w->p->queue.size() > 1) wake_if_needed(*w->sched);
+  if (w->p->queue.size() + (w->p->queue.has_next() ? 1 : 0) > 1) wake_if_needed(*w->sched);
 }
 
 void run_all_timers(worker* w, std::int64_t now) noexcept {

@@ -85,10 +85,11 @@ class run_queue {
  public:
   static constexpr std::uint32_t k_capacity = 256;
 
-  // In the ring and behind it; the slot is not counted. Any thread.
+  // In the ring and behind it; the slot is not counted. Any thread; may be too large, never 0 while something is there.
+  // [RQ-2] overflowed_ is read first: who sees it lowered by refill_from_batch() sees the tail that was raised before.
   std::uint32_t size() const noexcept {
-    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed) +
-           overflowed_.load(std::memory_order_relaxed);
+    const std::uint32_t behind = overflowed_.load(std::memory_order_acquire);
+    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed) + behind;
   }
   bool has_next() const noexcept { return next_.load(std::memory_order_relaxed) != nullptr; }
   bool empty() const noexcept { return !has_next() && size() == 0; }
@@ -202,7 +203,7 @@ class run_queue {
     while (b.begin != b.end) ring_[t++ % k_capacity] = b.g[b.begin++];
     overflow_.pop_newest();
     tail_.store(t, std::memory_order_release);
-    overflowed_.store(overflowed_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+    overflowed_.store(overflowed_.load(std::memory_order_relaxed) - n, std::memory_order_release);  // [RQ-2]
   }
 
   std::atomic<goroutine*> next_{nullptr};

@@ -38,8 +38,9 @@ observation look_at_procs(scheduler& s) noexcept {
       continue;
     }
     if (p->queue.empty() || p->holder.load(std::memory_order_relaxed) == nullptr) continue;
+    if (s.idle_p_count.load(std::memory_order_relaxed) == 0) continue;  // nobody to give it to
     seen.stranded = true;
-    if (s.idle_p_count.load(std::memory_order_relaxed) != 0 && take_over_queue(s, p, true)) wake_if_needed(s);
+    if (take_over_queue(s, p, true)) wake_if_needed(s);
   }
   return seen;
 }

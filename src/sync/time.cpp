@@ -170,6 +170,8 @@ std::int64_t timer_instant(const entry& e, duration d) noexcept {
 // A thread without a P has armed a timer: while every P is idle nobody would look at it by itself.
 void announce(const entry& e) noexcept {
   if (e.on() != nullptr) return;
+  // The timer must be seen by whoever goes idle without a barrier of his own; see [ID-2] and models/timer.pml.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (scheduler* s = the_scheduler.load(std::memory_order_acquire)) wake_if_needed(*s);
 }
 
