@@ -53,7 +53,7 @@ void check_type(const T& value) {
 }
 
 struct large {
-  std::array<std::uint64_t, 2000> numbers{};
+  std::array<std::uint64_t, 300> numbers{};
   bool operator==(const large&) const = default;
 };
 
