@@ -59,7 +59,9 @@ bool stack_depot::new_arena(std::uint8_t size_class) noexcept {
   if (base == nullptr) return false;
   try {
     const std::lock_guard hold(arenas_mu_);
+    happens_after(&arenas_);  // the vector's memory is not hidden from ThreadSanitizer, the lock is
     arenas_.push_back({base, bytes});
+    happens_before(&arenas_);
   } catch (const std::bad_alloc&) {
     release_stack_memory(base, bytes);
     errno = ENOMEM;

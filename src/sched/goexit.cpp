@@ -15,20 +15,23 @@ void swallowed(_Unwind_Reason_Code, _Unwind_Exception*) {
 }
 
 // The unwinder asks at every frame; the last one of a goroutine is marked as the end of the stack.
-_Unwind_Reason_Code stop_at_end(int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception*,
+_Unwind_Reason_Code stop_at_end(int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception* exception,
                                 _Unwind_Context*, void*) {
-  if ((actions & _UA_END_OF_STACK) != 0) finish_current();
+  if ((actions & _UA_END_OF_STACK) != 0) {
+    delete exception;
+    finish_current();
+  }
   return _URC_NO_REASON;
 }
 
 }  // namespace
 
 void unwind_current() {
-  // On this stack: the frame is the last to go, and finish_current() does not return to it.
-  _Unwind_Exception exception;
-  std::memset(&exception, 0, sizeof exception);
-  exception.exception_cleanup = swallowed;
-  _Unwind_ForcedUnwind(&exception, stop_at_end, nullptr);
+  // Not on this stack: the destructors of outer frames run where this frame lies.
+  auto* exception = new _Unwind_Exception;
+  std::memset(exception, 0, sizeof *exception);
+  exception->exception_cleanup = swallowed;
+  _Unwind_ForcedUnwind(exception, stop_at_end, nullptr);
   fatal("goexit: the unwinder came back");
 }
 

@@ -128,6 +128,7 @@ void destroy_fibers(scheduler& s) noexcept {
 
 void tear_down(scheduler* s, worker* main) {
   const bool all_ended = wait_for_threads(*s);
+  happens_after(&s->end_of_run);  // what parked goroutines left on their stacks is read now
   if (all_ended) {
     forget_exclusive();
   } else {

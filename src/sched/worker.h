@@ -116,13 +116,10 @@ struct alignas(k_cache_line) worker : untracked {
   pthread_t thread{};
   bool owns_thread = false;  // created by the runtime, not the thread that called run()
 
-  std::uint32_t next_random() noexcept {
-    // xorshift64*: only fairness depends on it.
-    random ^= random >> 12;
-    random ^= random << 25;
-    random ^= random >> 27;
-    return static_cast<std::uint32_t>((random * 0x2545F4914F6CDD1DULL) >> 32);
-  }
+  // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines that
+  // ran on one worker in turn would race here.
+  std::uint32_t next_random() noexcept;
+  std::int64_t clock_now() noexcept;
 };
 
 // The one way to learn the current worker. Volatile assembler: the compiler can neither keep the value nor the address

@@ -47,7 +47,7 @@ void sleep_until_ns(std::int64_t when) {
   }
   timer_heap& heap = *e.on()->p->timers;
   heap.lock().lock();
-  heap.sleep_locked(*g, when);
+  heap.sleep_locked(*g, when < k_forever ? when : k_forever - 1);
   park(k_sleep, nullptr, switch_work::unlock(heap.lock()));
 }
 
@@ -163,7 +163,7 @@ bool drain(timer_state& t) noexcept {
 
 // When a timer of length d is due: not early by the clock's error either.
 std::int64_t timer_instant(const entry& e, duration d) noexcept {
-  const std::int64_t now = e.on() != nullptr ? e.on()->clock.now() + cycle_clock::k_error_ns : now_ns();
+  const std::int64_t now = e.on() != nullptr ? e.on()->clock_now() + cycle_clock::k_error_ns : now_ns();
   return d.count() > k_forever - now ? k_forever : now + d.count();
 }
 
