@@ -62,46 +62,62 @@ void unlink_waiting(scheduler& s) {
   });
 }
 
-// at_exit::unwind: only this thread is left; each goroutine that waits goes on with a forced unwind.
-void unwind_all(scheduler& s, worker* w) {
-  s.draining = true;
-  s.drain_until = now_ns() + s.grace_ns;
-  s.stopping.store(false, std::memory_order_relaxed);
-  w->attention.fetch_and(k_attn_fence, std::memory_order_relaxed);
-  g_list left = pop_global(s, UINT32_MAX);
+// What is queued anywhere, without those that never ran: they are destroyed with the run.
+g_list take_queued(scheduler& s) {
+  g_list all = pop_global(s, UINT32_MAX);
   for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
-    processor* p = s.procs[static_cast<std::size_t>(i)].get();
-    p->timers->clear();
-    g_list queued = p->queue.take_all();
-    left.append(queued);
+    g_list queued = s.procs[static_cast<std::size_t>(i)]->queue.take_all();
+    all.append(queued);
   }
-  s.mu.lock();
-  s.idle_ps = nullptr;  // nobody is there to be woken
-  s.idle_p_count.store(0, std::memory_order_relaxed);
-  s.gomaxprocs.store(1, std::memory_order_relaxed);
-  s.mu.unlock();
-  if (w->p == nullptr) bind_p(w, s.procs[0].get());
-  w->locked_g = nullptr;
-  w->must_end = false;
-  w->spinning = false;
-  g_list revived;
-  while (goroutine* g = left.pop_front()) {
-    if (!never_ran(*g)) revived.push_back(g);  // the others are destroyed with the run
+  g_list begun;
+  while (goroutine* g = all.pop_front()) {
+    if (!never_ran(*g)) begun.push_back(g);
   }
+  return begun;
+}
+
+// Makes every goroutine that waits runnable, to leave by a forced unwind. How many there are to run.
+std::uint32_t revive_all(scheduler& s) {
+  for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
+    s.procs[static_cast<std::size_t>(i)]->timers->clear();
+  }
+  g_list revived = take_queued(s);
   s.goroutines.for_each([&](goroutine& g) {
-    if (never_ran(g)) return;
     if (waits(g)) {
       if (g.waits_for->unlink != nullptr && !g.waits_for->unlink(&g, g.wait_object)) return;
       g.set_state(g_state::runnable);
       revived.push_back(&g);
     }
-    if (g.get_state() == g_state::runnable) {
+    if (g.get_state() == g_state::runnable && !never_ran(g)) {
       g.flags |= k_g_unwinding;
       g.flags &= static_cast<std::uint8_t>(~k_g_locked);  // its thread is gone
     }
   });
+  const std::uint32_t count = revived.count;
   push_global(s, revived);
-  worker_loop(w);
+  return count;
+}
+
+// at_exit::unwind: only this thread is left. Destructors may start goroutines and wait, so it goes round until none is
+// left, or the grace is over.
+void unwind_all(scheduler& s, worker* w) {
+  s.draining = true;
+  s.drain_until = now_ns() + s.grace_ns;
+  s.stopping.store(false, std::memory_order_relaxed);
+  s.mu.lock();
+  s.idle_ps = nullptr;  // nobody is there to be woken
+  s.idle_p_count.store(0, std::memory_order_relaxed);
+  s.gomaxprocs.store(1, std::memory_order_relaxed);
+  s.mu.unlock();
+  w->attention.fetch_and(k_attn_fence, std::memory_order_relaxed);
+  if (w->p == nullptr) bind_p(w, s.procs[0].get());
+  w->locked_g = nullptr;
+  w->must_end = false;
+  w->spinning = false;
+  while (revive_all(s) != 0 && now_ns() < s.drain_until) {
+    worker_loop(w);
+    happens_after(&s.end_of_run);
+  }
   s.stopping.store(true, std::memory_order_relaxed);
 }
 
