@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cxxabi.h>
 #include <exception>
-#include <future>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -241,7 +240,7 @@ class join_handle {
 
  private:
   detail::join_state<T>& checked() const {
-    if (state_ == nullptr) throw std::future_error(std::future_errc::no_state);
+    if (state_ == nullptr) detail::throw_no_state();
     return *state_;
   }
   detail::join_state<T>* state_ = nullptr;

@@ -1,6 +1,7 @@
 // The public knobs and the entry points that the headers' templates call. Layer: sched.
 #include <sched.h>
 
+#include <future>
 #include <stdexcept>
 
 #include "os/cpu.h"
@@ -118,6 +119,8 @@ void run(const run_settings& settings, void (*fn)(void*), void* arg) {
                 static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns},
                fn, arg);
 }
+
+void throw_no_state() { throw std::future_error(std::future_errc::no_state); }
 
 void go_of_nil() noexcept { rt::fatal("go of nil func value"); }
 

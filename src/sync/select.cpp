@@ -50,14 +50,14 @@ bool same_lock_as_before(const select_state& s, std::uint32_t i) noexcept {
   return i > 0 && s.ops[s.cases[i].by_lock].channel == s.ops[s.cases[i - 1].by_lock].channel;
 }
 
-void lock_all(const select_state& s) noexcept {
+PIRN_ALWAYS_INLINE void lock_all(const select_state& s) noexcept {
   for (std::uint32_t i = 0; i < s.count; ++i) {
     chan_core* c = s.ops[s.cases[i].by_lock].channel;
     if (c != nullptr && !same_lock_as_before(s, i)) lock_of(*c).lock();
   }
 }
 
-void unlock_all(const select_state& s) noexcept {
+PIRN_ALWAYS_INLINE void unlock_all(const select_state& s) noexcept {
   for (std::uint32_t i = s.count; i-- > 0;) {
     chan_core* c = s.ops[s.cases[i].by_lock].channel;
     if (c != nullptr && !same_lock_as_before(s, i)) lock_of(*c).unlock();
@@ -116,11 +116,9 @@ PIRN_ALWAYS_INLINE void look(select_state& s, bool each_under_its_own_lock, find
     const std::uint32_t k = s.cases[i].order;
     select_op& op = s.ops[k];
     if (op.channel == nullptr) continue;
-    if (each_under_its_own_lock) {
-      // Not worth a lock, as it stands; the second look is under all of them.
-      if (op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive()) continue;
-      lock_of(*op.channel).lock();
-    }
+    // Without its lock this only says that it is not worth one; the second look is under all of them.
+    if (op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive()) continue;
+    if (each_under_its_own_lock) lock_of(*op.channel).lock();
     f.what = attempt(op, s.cases[k].box, f.done);
     if (each_under_its_own_lock) lock_of(*op.channel).unlock();
     if (f.what == outcome::would_wait) continue;

@@ -40,6 +40,9 @@ void check_callable(const F& f) noexcept {
   }
 }
 
+// Throws std::future_error (no_state); <future> is too much for a header that everybody includes.
+[[noreturn]] void throw_no_state();
+
 struct run_settings {
   int gomaxprocs;
   std::size_t stack_size;
