@@ -52,7 +52,7 @@ struct main_call {
   int result = 0;
   std::exception_ptr error;
 
-  static void call(void* self) {
+  PIRN_DETAIL_CATCHES_FORCED_UNWIND static void call(void* self) {
     auto& m = *static_cast<main_call*>(self);
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
@@ -179,7 +179,7 @@ struct spawned {
     state->finish();
   }
 
-  void operator()() {
+  PIRN_DETAIL_CATCHES_FORCED_UNWIND void operator()() {
     try {
       if constexpr (std::is_void_v<T>) {
         (*call)();

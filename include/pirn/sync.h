@@ -112,7 +112,7 @@ class wait_group {
       f.reset();
       group->done();
     }
-    void operator()() {
+    PIRN_DETAIL_CATCHES_FORCED_UNWIND void operator()() {
       try {
         std::invoke(std::move(*f));
       } catch (abi::__forced_unwind&) {

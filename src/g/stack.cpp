@@ -18,6 +18,10 @@ constexpr std::uint32_t k_colours = 16;
 constexpr std::size_t k_colour_step = 64;
 
 stack* place_header(char* base, std::size_t bytes, std::uint8_t size_class, std::uint32_t colour) noexcept {
+#ifdef PIRN_ASAN
+  // The addresses may have been a stack before, abandoned with its frames' red zones.
+  __asan_unpoison_memory_region(base, bytes);
+#endif
   char* at = base + bytes - sizeof(stack) - colour * k_colour_step;
   auto* s = new (at) stack;
   s->base = base;
@@ -42,7 +46,12 @@ std::uint8_t stack_class_for(std::size_t bytes) noexcept {
 }
 
 stack_depot::~stack_depot() {
-  for (const arena& a : arenas_) release_stack_memory(a.base, a.bytes);
+  for (const arena& a : arenas_) {
+#ifdef PIRN_ASAN
+    __lsan_unregister_root_region(a.base, a.bytes);
+#endif
+    release_stack_memory(a.base, a.bytes);
+  }
 }
 
 // REQUIRES: the class's carving lock.
@@ -67,6 +76,9 @@ bool stack_depot::new_arena(std::uint8_t size_class) noexcept {
     errno = ENOMEM;
     return false;
   }
+#ifdef PIRN_ASAN
+  __lsan_register_root_region(base, bytes);  // what parked goroutines own is not leaked
+#endif
   pc.fresh = base;
   pc.fresh_left = bytes / stride;
   return true;

@@ -7,6 +7,7 @@
 #include <cxxabi.h>
 
 #include "os/fatal.h"
+#include "pirn/detail/start.h"
 #include "sched/entry.h"
 #include "sched/panic.h"
 
@@ -108,7 +109,7 @@ void execute(worker* w, goroutine* g) noexcept {
   landed(w, w->sched_san);  // a scheduling stack stays on its thread
 }
 
-void run_closure(goroutine* g) {
+PIRN_DETAIL_CATCHES_FORCED_UNWIND void run_closure(goroutine* g) {
   try {
     g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
   } catch (abi::__forced_unwind&) {

@@ -144,6 +144,7 @@ bool timer_heap::stop_locked(timer_node& t) noexcept {
     t.entry_when = timer_node::k_no_entry;
     t.removed = true;
     if (size_ == 0) publish();
+    bury(t);
   } else if (t.entries > 0) {
     ++stale_;
     if (stale_ > k_stale_slack && stale_ > size_ / 4) {
@@ -164,9 +165,9 @@ bool timer_heap::start(timer_node& t, std::int64_t when, std::int64_t period) no
 void timer_heap::abandon(timer_node& t) noexcept {
   mu_.lock();
   t.orphan = true;  // before anything may drop its last entry
-  const bool in_heap = t.entries != 0;
+  const bool out_already = t.entries == 0;
   stop_locked(t);
-  if (!in_heap) bury(t);
+  if (out_already) bury(t);
   unlock_and_destroy();
 }
 

@@ -7,6 +7,14 @@
 
 #include "pirn/detail/closure.h"
 
+// A handler for abi::__forced_unwind is entered without an object: libstdc++ has none to give, which UBSan takes for a
+// reference to null. For functions that have such a handler.
+#ifdef __SANITIZE_ADDRESS__
+#define PIRN_DETAIL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null"), noinline))  // inlined it would be lost
+#else
+#define PIRN_DETAIL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
+#endif
+
 namespace pirn::detail {
 
 // A goroutine that was made and not yet started. Destroying it unstarted gives it back.
