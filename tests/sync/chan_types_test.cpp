@@ -236,7 +236,7 @@ TEST_P(chan_types, a_nothrow_move_is_all_that_is_asked_for) {
       });
       EXPECT_EQ(c.recv()->value(), 0);
       int via_callback = 0;
-      pirn::select(pirn::recv(c, [&](std::optional<bare> v) { via_callback = v->value(); }));
+      pirn::select(pirn::recv(c, [&](std::optional<bare> v) { via_callback = v ? v->value() : -1; }));
       EXPECT_EQ(via_callback, 1);
       int next = 2;
       for (bare& b : c) EXPECT_EQ(b.value(), next++);

@@ -170,16 +170,18 @@ TEST_P(sleep, is_not_cut_short_by_signals) {
 TEST(sleep_order, is_the_order_of_the_deadlines) {
   run_on(1, [] {
     const std::vector<int> slots = {5, 3, 6, 6, 6, 1, 1, 2, 7, 9, 4, 8, 0};
-    std::vector<int> woken;
+    const pirn::chan<int> order(slots.size());
     pirn::wait_group wg;
     const auto base = pirn::now() + 5ms;
     for (const int slot : slots) {
       wg.go([&, slot] {
         pirn::sleep_until(base + slot * 200us);
-        woken.push_back(slot);
+        order.send(slot);
       });
     }
     wg.wait();
+    std::vector<int> woken;
+    while (const auto slot = order.try_recv()) woken.push_back(*slot.value);
     EXPECT_EQ(woken.size(), slots.size());
     EXPECT_TRUE(std::is_sorted(woken.begin(), woken.end())) << testing::PrintToString(woken);
   });
@@ -258,7 +260,7 @@ TEST_P(sleep, after_gives_the_instant_at_which_it_was_due) {
     pirn::sleep_for(5ms);
     const auto due = c.recv().value();
     EXPECT_GE(due, before + 2ms);
-    EXPECT_LE(due, made + 2ms) << "the instant of the receive, not the due one";
+    EXPECT_LT(due, made + 3ms) << "the instant of the receive, not the due one";
     EXPECT_EQ(c.try_recv().status, pirn::chan_status::empty) << "it fires once";
   });
 }
