@@ -214,9 +214,9 @@ class recv_chan : public detail::chan_base<T>, public detail::receiver<recv_chan
   explicit recv_chan(const detail::chan_base<T>& c) noexcept : detail::chan_base<T>(c) {}
 };
 
-// A handle to a channel of T (nothrow-movable, move-only too, or void). Copies share one channel; the last one frees it.
-// Values are delivered in order, waiters served in order, no value is lost or delivered twice.
-// Thread-safety: any number of goroutines and threads; a thread that is no goroutine blocks as a thread.
+// A handle to a channel of T (nothrow-movable, move-only too, or void). Copies share one channel; the last one frees
+// it. Values are delivered in order, waiters served in order, no value is lost or delivered twice. Thread-safety: any
+// number of goroutines and threads; a thread that is no goroutine blocks as a thread.
 template <class T>
 class chan : public detail::chan_base<T>,
              public detail::sender<chan<T>, T>,

@@ -1,9 +1,10 @@
 // Starting the runtime and goroutines: run, go, spawn.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <atomic>
 #include <chrono>
-#include <cxxabi.h>
 #include <exception>
 #include <new>
 #include <optional>

@@ -27,8 +27,9 @@ std::uint64_t goid() noexcept;
 // sched_yield(2).
 void gosched();
 
-// Ends the calling goroutine: its destructors run, then it is gone. The main goroutine's end by goexit leaves the others
-// running. A catch (...) that does not rethrow is a fatal error. Errors: std::logic_error on a thread that is no goroutine.
+// Ends the calling goroutine: its destructors run, then it is gone. The main goroutine's end by goexit leaves the
+// others running. A catch (...) that does not rethrow is a fatal error. Errors: std::logic_error on a thread that is no
+// goroutine.
 [[noreturn]] void goexit();
 
 // Binds the goroutine to the thread it runs on, and the thread to it, until as many unlocks as locks. A goroutine that
@@ -54,8 +55,9 @@ bool begin_blocking();
 void end_blocking() noexcept;
 }  // namespace detail
 
-// Calls f() on this thread with the P given away, as around a system call that blocks: other goroutines go on meanwhile.
-// Returns what f returns; exceptions pass. Calls into pirn from inside f work. Elsewhere than on a goroutine just f().
+// Calls f() on this thread with the P given away, as around a system call that blocks: other goroutines go on
+// meanwhile. Returns what f returns; exceptions pass. Calls into pirn from inside f work. Elsewhere than on a goroutine
+// just f().
 template <class F>
 decltype(auto) blocking(F&& f) {
   struct section {

@@ -147,7 +147,9 @@ class send_case {
   template <class V>
   send_case(case_channel c, V&& v, F f) : channel_(std::move(c)), value_(std::forward<V>(v)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_.core(), const_cast<void*>(static_cast<const void*>(&value_)), true, false}; }
+  select_op op() noexcept {
+    return {channel_.core(), const_cast<void*>(static_cast<const void*>(&value_)), true, false};
+  }
   void finish(const select_op&) { std::invoke(f_); }
   // A case that is stored cannot refer to what may be a temporary: it takes the value over.
   auto owning() && {

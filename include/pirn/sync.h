@@ -1,9 +1,10 @@
 // Locks and waiting: mutex, wait_group.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <atomic>
 #include <cstdint>
-#include <cxxabi.h>
 #include <functional>
 #include <optional>
 #include <type_traits>

@@ -50,9 +50,9 @@ time_point on_own_clock(const std::chrono::time_point<Clock, Duration>& tp) {
   if constexpr (std::is_same_v<Clock, clock>) {
     return time_point(saturated(tp.time_since_epoch()));
   } else {
-    const auto now = Clock::now();
-    if (tp <= now) return time_point::min();  // the difference of far instants would overflow
-    return deadline_after(saturated(tp - now));
+    // In floating point: the difference of far instants, in whatever unit, would overflow.
+    using wide = std::chrono::duration<long double, std::nano>;
+    return deadline_after(saturated(wide(tp.time_since_epoch()) - wide(Clock::now().time_since_epoch())));
   }
 }
 

@@ -35,8 +35,8 @@ struct worker;
 enum class g_state : std::uint8_t { idle, fresh, runnable, running, waiting, dead };
 
 // Flags, owner: as the goroutine.
-inline constexpr std::uint8_t k_g_locked = 1;      // bound to extras->locked_to
-inline constexpr std::uint8_t k_g_unwinding = 2;   // must leave by a forced unwind when it next runs
+inline constexpr std::uint8_t k_g_locked = 1;     // bound to extras->locked_to
+inline constexpr std::uint8_t k_g_unwinding = 2;  // must leave by a forced unwind when it next runs
 inline constexpr std::uint8_t k_g_main = 4;
 
 // The C++ runtime's per-thread exception state (__cxa_eh_globals of the Itanium ABI). It belongs to the goroutine:
@@ -112,9 +112,7 @@ class goroutine_pool {
     slab* next;
     std::size_t used;
     std::size_t capacity;
-    goroutine* objects() noexcept {
-      return reinterpret_cast<goroutine*>(reinterpret_cast<char*>(this) + k_cache_line);
-    }
+    goroutine* objects() noexcept { return reinterpret_cast<goroutine*>(reinterpret_cast<char*>(this) + k_cache_line); }
   };
   batch_depot<goroutine> depot_;
   thread_mutex slabs_mu_;

@@ -103,7 +103,8 @@ stack* stack_depot::carve(std::uint8_t size_class, std::size_t want, std::size_t
   guard_stacks(base, stride, n);
   stack* list = nullptr;
   for (std::size_t i = n; i-- > 0;) {
-    stack* s = place_header(base + i * stride, stride, size_class, (colour + static_cast<std::uint32_t>(i)) % k_colours);
+    stack* s =
+        place_header(base + i * stride, stride, size_class, (colour + static_cast<std::uint32_t>(i)) % k_colours);
     s->next = list;
     list = s;
   }

@@ -36,8 +36,8 @@ PIRN_ALWAYS_INLINE void switch_fp_control(fp_control& from, const fp_control& to
 }
 
 #ifdef __AVX512F__
-#define PIRN_EXTRA_CLOBBERS                                                                                          \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",       \
+#define PIRN_EXTRA_CLOBBERS                                                                                     \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", \
       "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define PIRN_EXTRA_CLOBBERS

@@ -1,9 +1,10 @@
 // Reading CLOCK_MONOTONIC by the cycle counter, at half the cost. Layer: os.
 //
 // Only where the kernel itself keeps time by the TSC (clocksource "tsc": constant, and in step on all CPUs). A reader
-// keeps one pair of cycles and nanoseconds and extrapolates from it for a millisecond at most, then takes a new one; the
-// rate is measured over the time since the process first looked. Over a millisecond the error stays below a microsecond
-// (the kernel slews by 500 ppm at most). For timers that need not be exact to that; everything else calls now_ns().
+// keeps one pair of cycles and nanoseconds and extrapolates from it for a millisecond at most, then takes a new one;
+// the rate is measured over the time since the process first looked. Over a millisecond the error stays below a
+// microsecond (the kernel slews by 500 ppm at most). For timers that need not be exact to that; everything else calls
+// now_ns().
 #pragma once
 
 #include <atomic>

@@ -12,7 +12,8 @@ namespace pirn::rt {
 inline constexpr std::int64_t k_forever = INT64_MAX;
 
 // Sleeps while *word == expected, until woken or until the monotonic instant deadline_ns. May return early.
-void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t deadline_ns = k_forever) noexcept;
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::int64_t deadline_ns = k_forever) noexcept;
 void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept;
 
 // A thread sleeps until another one signals; a signal that comes first is kept. One waiter.

@@ -1,13 +1,13 @@
 // membarrier(2) registration and call. Layer: os.
 #include "os/membarrier.h"
 
-#include "os/spinlock.h"
-
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "os/spinlock.h"
 
 namespace pirn::rt {
 

@@ -1,9 +1,9 @@
 // What the sanitizers must be told of every switch; nothing at all in ordinary builds. Layer: os.
 // Source: <sanitizer/tsan_interface.h>, <sanitizer/common_interface_defs.h>.
 //
-// TSan: every stack has a fiber, which its goroutines use one after the other. To the detector they are then one thread,
-// and a race between two of them in turn would not be seen; so stacks are reused in the order in which they came back,
-// not the last one first (sched/find_work.cpp). Switches are announced with the no-sync flag, so that two
+// TSan: every stack has a fiber, which its goroutines use one after the other. To the detector they are then one
+// thread, and a race between two of them in turn would not be seen; so stacks are reused in the order in which they
+// came back, not the last one first (sched/find_work.cpp). Switches are announced with the no-sync flag, so that two
 // goroutines are not taken for ordered just because one thread ran both; the real edges (who made whom ready, who
 // started whom) are annotated where they arise. The fiber changes only after the work that follows a park has run, so
 // that a lock which the parking goroutine holds is given back in its name.
@@ -42,8 +42,8 @@ namespace pirn::rt {
 struct sanitizer_state {
 #ifdef PIRN_TSAN
   void* fiber = nullptr;
-  // Set while some thread runs as the fiber. A goroutine can be made ready by the work that follows its park, before the
-  // thread has changed to the next fiber; whoever takes it up waits for that.
+  // Set while some thread runs as the fiber. A goroutine can be made ready by the work that follows its park, before
+  // the thread has changed to the next fiber; whoever takes it up waits for that.
   std::atomic<bool>* busy = nullptr;
 #endif
 #ifdef PIRN_ASAN

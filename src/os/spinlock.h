@@ -5,8 +5,8 @@
 //
 // While there is one P and no foreign thread, at most one thread is inside, and the locked instruction is left out
 // (`one_inside`). The switch back is made while that thread is seen outside: sched/exclusive.cpp.
-// Orderings: [SL-1] acquire exchange in lock() pairs with the release store in unlock(). With one_inside the thread that
-// holds the P is alone, and the P passes from thread to thread by release and acquire.
+// Orderings: [SL-1] acquire exchange in lock() pairs with the release store in unlock(). With one_inside the thread
+// that holds the P is alone, and the P passes from thread to thread by release and acquire.
 #pragma once
 
 #include <sched.h>

@@ -1,8 +1,8 @@
 // Noticing that nothing can ever go on. Layer: sched. Called by sysmon when the process has been idle for a while.
 //
 // A deadlock: every goroutine is parked on something internal, there is no timer, no blocking section, and no thread in
-// the process but the runtime's own and those that are themselves parked inside a pirn call. Any other thread might still
-// send, so while one lives nothing is said.
+// the process but the runtime's own and those that are themselves parked inside a pirn call. Any other thread might
+// still send, so while one lives nothing is said.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,10 +1,9 @@
 // Entering and leaving the runtime. Layer: sched. The rule and its proof: docs/internals/scheduler.md, "Entries".
 //
-// Every call that touches a P, a wait queue or a spinlock is bracketed by enter()/leave(). Between them: no user code, no
-// malloc, no lock held across a wait for a P. enter() marks the worker inside with a plain store and then looks at its
-// attention word; whoever wants to act as the owner of its P sets k_attn_hold, makes every thread execute a barrier, and
-// then looks at `inside`: at least one of the two sees the other.
-// Orderings:
+// Every call that touches a P, a wait queue or a spinlock is bracketed by enter()/leave(). Between them: no user code,
+// no malloc, no lock held across a wait for a P. enter() marks the worker inside with a plain store and then looks at
+// its attention word; whoever wants to act as the owner of its P sets k_attn_hold, makes every thread execute a
+// barrier, and then looks at `inside`: at least one of the two sees the other. Orderings:
 //   [EN-1] enter: inside = 1 (relaxed); light barrier; attention (relaxed). Without membarrier attention always has
 //          k_attn_fence, and the slow way starts with the fence.
 //   [EN-2] hold:  attention |= hold (seq_cst); heavy_barrier; inside (acquire).   Dekker pair with EN-1.

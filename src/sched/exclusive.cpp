@@ -5,7 +5,8 @@
 // entry or the second P; it does not come back in that run.
 // Leaving: clear the flag, make every thread pass a barrier, then wait until the holder of each P has been seen outside
 // (or no P is held). Who enters after the barrier reads the cleared flag; who was inside before may still lock plainly,
-// and is waited for. Only then is the mode off, and only then does a foreign thread go on: the flag alone does not tell.
+// and is waited for. Only then is the mode off, and only then does a foreign thread go on: the flag alone does not
+// tell.
 #include <sched.h>
 
 #include "os/membarrier.h"
@@ -48,7 +49,7 @@ void end_exclusive() noexcept {
     processor* p = s->procs[static_cast<std::size_t>(i)].get();
     for (;;) {
       worker* w = p->holder.load(std::memory_order_acquire);
-      if (w == nullptr || w == self) break;
+      if (w == nullptr || w == self || exclusive_mode_is_off()) break;  // off: the run has ended meanwhile
       // The hold makes the next entry wait outside, so that it cannot be missed.
       if ((w->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) {
         sched_yield();  // somebody else holds it, shortly
@@ -61,7 +62,8 @@ void end_exclusive() noexcept {
       sched_yield();
     }
   }
-  current_mode.store(mode::off, std::memory_order_release);
+  mode leaving = mode::leaving;
+  current_mode.compare_exchange_strong(leaving, mode::off, std::memory_order_release, std::memory_order_relaxed);
   ending.unlock();
 }
 

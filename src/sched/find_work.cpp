@@ -18,8 +18,8 @@ void own_timers(worker* w) noexcept {
   if (when <= now) run_timers(w, heap, now);
 }
 
-// The round in which nobody is preferred: global queue first, then what has waited longest, before the slot, so that two
-// goroutines that keep waking each other through the slot starve nobody.
+// The round in which nobody is preferred: global queue first, then what has waited longest, before the slot, so that
+// two goroutines that keep waking each other through the slot starve nobody.
 goroutine* fair_round(worker* w) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;

@@ -3,7 +3,8 @@
 //
 // Orderings
 //   [ID-1] submit: queue the work (plain stores of the owner, or under mu); light_barrier; read idle_p_count, spinning.
-//   [ID-2] going idle: publish the idle P, end spinning (under mu); heavy_barrier; look at every queue again. The barrier
+//   [ID-2] going idle: publish the idle P, end spinning (under mu); heavy_barrier; look at every queue again. The
+//   barrier
 //          is left out when every P is idle: nobody then has a queue of his own, and the global one is filled under mu.
 //   The two are a Dekker pair: the submitter sees the idle P or the one going idle sees the work. Work in a P's `next`
 //   slot alone is not announced (it runs as soon as its maker stops); sysmon bounds how long it waits.
@@ -199,8 +200,7 @@ void go_idle(worker* w) noexcept {
     w->spinning = false;
     s.spinning.fetch_sub(1, std::memory_order_seq_cst);
   }
-  const bool all_idle =
-      s.idle_p_count.load(std::memory_order_relaxed) == s.gomaxprocs.load(std::memory_order_relaxed);
+  const bool all_idle = s.idle_p_count.load(std::memory_order_relaxed) == s.gomaxprocs.load(std::memory_order_relaxed);
   s.mu.unlock();
   if (!all_idle) heavy_barrier();  // [ID-2]
 

@@ -67,7 +67,7 @@ void goexit() {
 
 void lock_os_thread() {
   const entry e;
-  if (e.on() != nullptr) lock_to_thread(e.on(), e.current());
+  if (e.on() != nullptr && !e.on()->sched->draining) lock_to_thread(e.on(), e.current());
 }
 
 void unlock_os_thread() {
@@ -82,6 +82,7 @@ namespace detail {
 bool begin_blocking() {
   worker* w = this_worker();
   if (w == nullptr || (w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) return false;
+  if (w->sched->draining) return false;  // the last thread there is
   rt::begin_blocking();
   return true;
 }
@@ -94,25 +95,44 @@ void end_blocking() noexcept { rt::end_blocking(); }
 
 namespace pirn::detail {
 
-new_goroutine::new_goroutine() {
-  rt::goroutine* g = rt::new_goroutine(0, nullptr);
+void new_goroutine::make(std::size_t stack_size, const std::string* name) {
+  rt::goroutine* g = nullptr;
+  if (rt::this_worker() == nullptr) {
+    outside_ = true;
+    rt::foreign_enter();
+    try {
+      g = rt::new_goroutine(stack_size, name);
+    } catch (...) {
+      rt::foreign_leave();
+      throw;
+    }
+  } else {
+    g = rt::new_goroutine(stack_size, name);
+  }
   g_ = g;
   slot_ = &g->slot;
 }
 
-new_goroutine::new_goroutine(std::size_t stack_size, const std::string& name) {
-  rt::goroutine* g = rt::new_goroutine(stack_size, &name);
-  g_ = g;
-  slot_ = &g->slot;
-}
+new_goroutine::new_goroutine() { make(0, nullptr); }
+
+new_goroutine::new_goroutine(std::size_t stack_size, const std::string& name) { make(stack_size, &name); }
 
 // Not inlined into the caller, whose address is the creator's.
 [[gnu::noinline]] void new_goroutine::start() {
-  rt::start_goroutine(static_cast<rt::goroutine*>(g_), __builtin_return_address(0));
+  try {
+    rt::start_goroutine(static_cast<rt::goroutine*>(g_), __builtin_return_address(0));
+  } catch (...) {
+    slot_->manage(*slot_, closure_op::destroy);  // the run has ended meanwhile; the destructor gives the object back
+    throw;
+  }
   g_ = nullptr;
+  if (outside_) rt::foreign_leave();
 }
 
-void new_goroutine::discard() noexcept { rt::discard_goroutine(static_cast<rt::goroutine*>(g_)); }
+void new_goroutine::discard() noexcept {
+  rt::discard_goroutine(static_cast<rt::goroutine*>(g_));
+  if (outside_) rt::foreign_leave();
+}
 
 void run(const run_settings& settings, void (*fn)(void*), void* arg) {
   rt::run_main({settings.gomaxprocs, settings.stack_size, settings.main_stack_size, settings.lock_main_thread,

@@ -166,9 +166,10 @@ void ready(goroutine* g) noexcept {
   if (PIRN_UNLIKELY(w == nullptr || w->p == nullptr)) {
     g->set_state(g_state::runnable);
     happens_before(g);
-    scheduler& s = *the_scheduler.load(std::memory_order_acquire);
-    push_global(s, g);
-    wake_if_needed(s);
+    scheduler* s = the_scheduler.load(std::memory_order_acquire);
+    if (s == nullptr) return;  // a foreign thread at the end of a run: the goroutine is abandoned
+    push_global(*s, g);
+    wake_if_needed(*s);
     return;
   }
   ready_on(w, g);
@@ -189,13 +190,12 @@ void ready_last(goroutine* g) noexcept {
   worker* w = this_worker();
   g->set_state(g_state::runnable);
   happens_before(g);
-  scheduler& s = *the_scheduler.load(std::memory_order_acquire);
   if (w == nullptr || w->p == nullptr) {
-    push_global(s, g);
-  } else {
-    queue_last(w, g);
+    ready(g);
+    return;
   }
-  wake_if_needed(s);
+  queue_last(w, g);
+  wake_if_needed(*w->sched);
 }
 
 void requeue_without_p() noexcept {

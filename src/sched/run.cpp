@@ -1,8 +1,9 @@
 // Beginning and end of a run. Layer: sched. Essay: docs/internals/scheduler.md "The end of a run".
 //
 // The end, in order: stop the workers; take what is parked off every queue it stands in (foreign threads may still use
-// those queues); forget timers; unpublish the scheduler and wait for foreign threads inside it; free stacks and objects.
-// A thread that never comes back (it computes, or sits in a library) keeps the scheduler's memory alive for good.
+// those queues); forget timers; unpublish the scheduler and wait for foreign threads inside it; free stacks and
+// objects. A thread that never comes back (it computes, or sits in a library) keeps the scheduler's memory alive for
+// good.
 #include "sched/run.h"
 
 #include <sched.h>
@@ -137,7 +138,8 @@ void destroy_goroutines(scheduler& s) {
 #ifdef PIRN_TSAN
 void destroy_fibers(scheduler& s) noexcept {
   for (auto& r : s.resting_stacks) {
-    for (stack* stk = r.count == 0 ? nullptr : r.first; stk != nullptr; stk = stk->next) __tsan_destroy_fiber(stk->fiber);
+    for (stack* stk = r.count == 0 ? nullptr : r.first; stk != nullptr; stk = stk->next)
+      __tsan_destroy_fiber(stk->fiber);
   }
 }
 #endif
@@ -150,8 +152,8 @@ void tear_down(scheduler* s, worker* main) {
   } else {
     end_exclusive();  // whoever is left computes, outside, and stops at its next entry
   }
+  stop_sysmon(*s);  // from here on no thread begins
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
-  stop_sysmon(*s);
   detach_thread();
   unlink_waiting(*s);
   for (int i = 0; i < s->proc_slots.load(std::memory_order_relaxed); ++i) {

@@ -1,4 +1,5 @@
-// The run queue of one P: a slot for what was made ready last, and a ring. Layer: sched. Essay: docs/internals/scheduler.md.
+// The run queue of one P: a slot for what was made ready last, and a ring. Layer: sched. Essay:
+// docs/internals/scheduler.md.
 //
 // Owner only. No atomic read-modify-write anywhere: other threads never take from it. They ask the owner to share
 // (worker::attention), and take over only from an owner that stays outside the runtime, through the hold handshake,
@@ -49,9 +50,9 @@ struct g_list {
   }
 };
 
-// What did not fit into a ring: batches of pointers, taken newest first, so that a goroutine that spawns goroutines that
-// spawn goroutines works its tree off depth first and its working set stays small; one in k_global_check dispatches
-// takes the oldest, so that nothing starves. Owner only, as the ring.
+// What did not fit into a ring: batches of pointers, taken newest first, so that a goroutine that spawns goroutines
+// that spawn goroutines works its tree off depth first and its working set stays small; one in k_global_check
+// dispatches takes the oldest, so that nothing starves. Owner only, as the ring.
 class overflow_batches {
  public:
   static constexpr std::uint32_t k_batch = 128;

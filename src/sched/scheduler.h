@@ -1,8 +1,8 @@
 // The scheduler of a run: its state and the calls between its files. Layer: sched.
 //
-// Start with docs/internals/scheduler.md, then read in this order: worker.h, run_queue.h, entry.h, park.cpp (switching),
-// find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), sysmon.cpp, blocking.cpp,
-// locked.cpp, procs.cpp, run.cpp (begin and end).
+// Start with docs/internals/scheduler.md, then read in this order: worker.h, run_queue.h, entry.h, park.cpp
+// (switching), find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), sysmon.cpp,
+// blocking.cpp, locked.cpp, procs.cpp, run.cpp (begin and end).
 #pragma once
 
 #include <atomic>
@@ -39,10 +39,10 @@ struct scheduler : untracked {
   std::atomic<std::uint32_t> global_count{0};
   processor* idle_ps = nullptr;
   worker* idle_workers = nullptr;
-  std::vector<worker*> workers;                       // every one that ever was; freed with the run
-  std::vector<std::unique_ptr<processor>> procs;      // reserved to k_max_procs: never moves
-  std::atomic<int> proc_slots{0};                     // procs.size(), readable without mu
-  worker* timekeeper = nullptr;                       // sleeps with the nearest timer as its time-out
+  std::vector<worker*> workers;                   // every one that ever was; freed with the run
+  std::vector<std::unique_ptr<processor>> procs;  // reserved to k_max_procs: never moves
+  std::atomic<int> proc_slots{0};                 // procs.size(), readable without mu
+  worker* timekeeper = nullptr;                   // sleeps with the nearest timer as its time-out
 
   // [ID-1], [ID-2]: see idle.cpp.
   alignas(k_cache_line) std::atomic<int> idle_p_count{0};
@@ -74,7 +74,7 @@ struct scheduler : untracked {
 
   // The end of a run.
   std::atomic<bool> stopping{false};
-  bool draining = false;               // at_exit::unwind: only the main thread is left, and runs the unwinding ones
+  bool draining = false;  // at_exit::unwind: only the main thread is left, and runs the unwinding ones
   std::int64_t drain_until = 0;
   std::atomic<bool> last_one_tells{false};  // at_exit::wait, or main has called goexit: who finishes last looks
   std::atomic<goroutine*> exit_waiter{nullptr};
@@ -87,8 +87,8 @@ struct scheduler : untracked {
   // sysmon, which also starts threads; see sysmon.cpp.
   pthread_t sysmon_thread{};
   thread_event sysmon_event;
-  bool sysmon_deep = false;            // Guarded by mu: sleeps until an idle P is taken or a start is asked for
-  processor* starts = nullptr;         // Guarded by mu: Ps that wait for a new thread
+  bool sysmon_deep = false;     // Guarded by mu: sleeps until an idle P is taken or a start is asked for
+  processor* starts = nullptr;  // Guarded by mu: Ps that wait for a new thread
   std::atomic<bool> sysmon_stop{false};
 };
 
@@ -197,8 +197,8 @@ void drop_extras(goroutine* g) noexcept;
 // Never too small, exact when nothing changes meanwhile.
 int live_goroutines(scheduler& s) noexcept;
 
-// Starts a goroutine that calls fn(arg), or drop(arg) if the run ends first, behind what is queued. REQUIRES: inside with
-// a P. False without memory.
+// Starts a goroutine that calls fn(arg), or drop(arg) if the run ends first, behind what is queued. REQUIRES: inside
+// with a P. False without memory.
 bool start_plain(worker* w, void (*fn)(void*), void (*drop)(void*) noexcept, void* arg) noexcept;
 
 // --- locked.cpp: goroutines bound to threads, and blocking sections

@@ -193,10 +193,14 @@ void start_goroutine(goroutine* g, void* creator_pc) {
     g->creator_pc = creator_pc;
     g->creator_id = 0;
     s->created_outside.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    give_identity(w, g, creator_pc);
+    g->set_state(g_state::runnable);
+    happens_before(g);
+    push_global(*s, g);
+    wake_if_needed(*s);
+    return;
   }
-  ready(g);
+  give_identity(w, g, creator_pc);
+  ready_on(w, g);
 }
 
 }  // namespace pirn::rt

@@ -1,9 +1,11 @@
-// Getting work from other Ps. Layer: sched. Essay: docs/internals/scheduler.md "Sharing". Model: docs/internals/models/hold.pml.
+// Getting work from other Ps. Layer: sched. Essay: docs/internals/scheduler.md "Sharing". Model:
+// docs/internals/models/hold.pml.
 //
 // Run queues are their owners' alone. A thief first asks (k_attn_share): the owner, at its next entry into the runtime,
 // moves half of its ring to the global queue. Only when the owner does not come by, because its goroutine computes, the
 // thief acts in its place: it sets k_attn_hold, makes all threads pass a barrier, and if the owner is still outside the
-// runtime, it stays there until the hold ends. Costs a system call and an interrupt, on the side that has nothing to do.
+// runtime, it stays there until the hold ends. Costs a system call and an interrupt, on the side that has nothing to
+// do.
 #include "os/membarrier.h"
 #include "sched/entry.h"
 

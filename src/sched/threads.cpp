@@ -1,5 +1,5 @@
-// Threads for workers. Layer: sched. All but the one that calls run() are created by sysmon's thread, which runs no user
-// code, so what a goroutine does to its thread (signal mask, affinity, namespaces) is never inherited.
+// Threads for workers. Layer: sched. All but the one that calls run() are created by sysmon's thread, which runs no
+// user code, so what a goroutine does to its thread (signal mask, affinity, namespaces) is never inherited.
 #include <cxxabi.h>
 #include <pthread.h>
 
@@ -46,8 +46,9 @@ void* thread_main(void* arg) {
 
 [[noreturn]] void report_no_thread(scheduler& s, int error) noexcept {
   char text[160];
-  const int n = std::snprintf(text, sizeof text, "runtime: failed to create new OS thread (have %u already; errno=%d)\n",
-                              s.live_threads.load(std::memory_order_relaxed) + 1, error);
+  const int n =
+      std::snprintf(text, sizeof text, "runtime: failed to create new OS thread (have %u already; errno=%d)\n",
+                    s.live_threads.load(std::memory_order_relaxed) + 1, error);
   write_stderr({text, static_cast<std::size_t>(n)});
   if (error == EAGAIN) write_stderr("runtime: may need to increase max user processes (ulimit -u)\n");
   fatal("newosproc");

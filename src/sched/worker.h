@@ -45,10 +45,10 @@ struct alignas(k_cache_line) processor : untracked {
 
   timer_heap* timers = nullptr;  // Constant after construction. Lives as long as the process.
 
-  int index = 0;                              // Constant after construction.
-  std::atomic<worker*> holder{nullptr};       // Guarded by scheduler::mu for changes; read by sysmon and thieves.
-  processor* next_idle = nullptr;             // Guarded by scheduler::mu.
-  std::atomic<bool> retired{false};           // Guarded by scheduler::mu for changes: beyond GOMAXPROCS.
+  int index = 0;                         // Constant after construction.
+  std::atomic<worker*> holder{nullptr};  // Guarded by scheduler::mu for changes; read by sysmon and thieves.
+  processor* next_idle = nullptr;        // Guarded by scheduler::mu.
+  std::atomic<bool> retired{false};      // Guarded by scheduler::mu for changes: beyond GOMAXPROCS.
   // A start that sysmon has yet to carry out; guarded by scheduler::mu.
   processor* next_start = nullptr;
   bool start_spinning = false;
@@ -68,8 +68,8 @@ inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPRO
 
 // What must happen once a goroutine has left its stack, done first thing by who goes on: give a lock back, or fn(arg).
 struct switch_work {
-  void* arg = nullptr;             // null: nothing
-  void (*fn)(void*) = nullptr;     // null: arg is a spinlock
+  void* arg = nullptr;          // null: nothing
+  void (*fn)(void*) = nullptr;  // null: arg is a spinlock
 
   static switch_work unlock(spinlock& l) noexcept { return {&l, nullptr}; }
   static switch_work call(void (*fn)(void*), void* arg) noexcept { return {arg, fn}; }
@@ -97,9 +97,9 @@ struct alignas(k_cache_line) worker : untracked {
   std::uint64_t random = 0;
   cycle_clock clock;
   bool spinning = false;
-  goroutine* locked_g = nullptr;  // the goroutine bound to this thread
+  goroutine* locked_g = nullptr;         // the goroutine bound to this thread
   stack* own_mapping_to_free = nullptr;  // a finished goroutine's, kept until nobody runs on it
-  bool must_end = false;          // its locked goroutine has ended, and the thread with it
+  bool must_end = false;                 // its locked goroutine has ended, and the thread with it
 
   // How it is woken: with the P it is to run, written before wake.signal().
   thread_event wake;
@@ -116,8 +116,8 @@ struct alignas(k_cache_line) worker : untracked {
   pthread_t thread{};
   bool owns_thread = false;  // created by the runtime, not the thread that called run()
 
-  // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines that
-  // ran on one worker in turn would race here.
+  // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines
+  // that ran on one worker in turn would race here.
   std::uint32_t next_random() noexcept;
   std::int64_t clock_now() noexcept;
 };

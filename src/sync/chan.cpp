@@ -1,8 +1,8 @@
 // Channels. Layer: sync. Invariants: pirn/detail/chan_core.h; the two steps: sync/chan_wait.h.
 //
-// A sender that finds a waiting receiver moves the value straight into the receiver's private slot; the receiver assigns
-// to the user's variable on its own goroutine. Everything inside the runtime, so a holder of the lock is never stopped
-// by the runtime itself.
+// A sender that finds a waiting receiver moves the value straight into the receiver's private slot; the receiver
+// assigns to the user's variable on its own goroutine. Everything inside the runtime, so a holder of the lock is never
+// stopped by the runtime itself.
 #include "pirn/chan.h"
 
 #include <cstring>

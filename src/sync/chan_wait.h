@@ -20,8 +20,8 @@ struct chan_waiter {
   chan_waiter* next = nullptr;
   chan_waiter* prev = nullptr;
   chan_core* channel = nullptr;
-  void* value = nullptr;          // sender: the T to move from; receiver: room for one
-  void* box = nullptr;            // sender of a boxed type on a buffered channel
+  void* value = nullptr;  // sender: the T to move from; receiver: room for one
+  void* box = nullptr;    // sender of a boxed type on a buffered channel
   rt::waiter* who = nullptr;
   select_claim* claim = nullptr;  // null: not in a select
   bool success = false;           // a value went over, as opposed to closed

@@ -1,8 +1,9 @@
 // pirn::mutex past its fast path. Layer: sync.
 //
-// Bits: locked, waiters (somebody may stand in the bucket), starving. Changes of `waiters` and `starving` are made under
-// the bucket's lock; `locked` is set by compare-and-swap by anyone, but under `starving` only by the unlocker for the
-// first waiter. Taking is an acquire, giving back a release; a hand-over passes through the bucket's lock and ready().
+// Bits: locked, waiters (somebody may stand in the bucket), starving. Changes of `waiters` and `starving` are made
+// under the bucket's lock; `locked` is set by compare-and-swap by anyone, but under `starving` only by the unlocker for
+// the first waiter. Taking is an acquire, giving back a release; a hand-over passes through the bucket's lock and
+// ready().
 #include <mutex>
 
 #include "os/clock.h"

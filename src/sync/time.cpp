@@ -69,8 +69,8 @@ struct timer_state {
   timer_node node;
   // Channel timers. Guarded by the heap's lock, but for the channel, which is set once and then read by the owner.
   std::atomic<chan_core*> channel{nullptr};
-  std::int64_t period = 0;        // > 0: a ticker
-  bool fired_unseen = false;      // before there was a channel
+  std::int64_t period = 0;    // > 0: a ticker
+  bool fired_unseen = false;  // before there was a channel
   std::int64_t fired_due = 0;
   // Function timers: the object has a share, being armed is one, and so is each call under way.
   std::unique_ptr<timer_task> task;

@@ -14,7 +14,7 @@
 namespace pirn::rt {
 
 struct waiter {
-  goroutine* g = nullptr;             // null: a foreign thread, which sleeps on `woken`
+  goroutine* g = nullptr;  // null: a foreign thread, which sleeps on `woken`
   std::atomic<std::uint32_t> woken{0};
 
   explicit waiter(goroutine* who) noexcept : g(who) {}

@@ -15,9 +15,9 @@ constexpr std::size_t k_stale_slack = 64;       // below this many, sweeping is 
 
 void timer_heap::grow() noexcept {
   const std::size_t bigger = capacity_ == 0 ? k_first_capacity : capacity_ * 2;
-  void* p = capacity_ == 0 ? mmap(nullptr, bigger * sizeof(entry), PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                           : mremap(heap_, capacity_ * sizeof(entry), bigger * sizeof(entry), MREMAP_MAYMOVE);
+  void* p = capacity_ == 0
+                ? mmap(nullptr, bigger * sizeof(entry), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                : mremap(heap_, capacity_ * sizeof(entry), bigger * sizeof(entry), MREMAP_MAYMOVE);
   if (p == MAP_FAILED) fatal("out of memory (timers)");
   heap_ = static_cast<entry*>(p);
   capacity_ = bigger;

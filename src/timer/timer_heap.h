@@ -8,10 +8,10 @@
 // A goroutine that sleeps needs no node: its entry points at it, so waking it touches nothing else.
 //
 // Due timers are returned, not scheduled: goroutines to wake as a list, callbacks that may do anything (`deferred`) as
-// another; a bounded number at a time, so that who is woken runs while it is still in cache. Only `locked` callbacks run here, under the heap's lock, so that stopping such a timer excludes its firing;
-// they must not wait, allocate or touch a timer.
-// A heap is locked only inside the runtime or by foreign threads; any P may run the due timers of any heap.
-// The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock.
+// another; a bounded number at a time, so that who is woken runs while it is still in cache. Only `locked` callbacks
+// run here, under the heap's lock, so that stopping such a timer excludes its firing; they must not wait, allocate or
+// touch a timer. A heap is locked only inside the runtime or by foreign threads; any P may run the due timers of any
+// heap. The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock.
 #pragma once
 
 #include <atomic>
@@ -41,18 +41,18 @@ struct timer_kind {
 struct timer_node {
   static constexpr std::int64_t k_no_entry = k_forever;
 
-  const timer_kind* kind = nullptr;     // Constant after construction.
-  void* arg = nullptr;                  // Constant after construction.
-  timer_heap* heap = nullptr;           // Constant after construction.
+  const timer_kind* kind = nullptr;  // Constant after construction.
+  void* arg = nullptr;               // Constant after construction.
+  timer_heap* heap = nullptr;        // Constant after construction.
   // Guarded by the heap's lock.
-  std::int64_t when = 0;                // fires then, if active
-  std::int64_t period = 0;              // > 0: fires again
-  std::int64_t entry_when = k_no_entry; // key of the entry that counts
-  std::uint32_t entries = 0;            // entries in the heap that point here
-  std::uint32_t pins = 0;               // deferred firings under way
+  std::int64_t when = 0;                 // fires then, if active
+  std::int64_t period = 0;               // > 0: fires again
+  std::int64_t entry_when = k_no_entry;  // key of the entry that counts
+  std::uint32_t entries = 0;             // entries in the heap that point here
+  std::uint32_t pins = 0;                // deferred firings under way
   bool active = false;
-  bool removed = false;                 // by stop, no entry left: no heap will touch it until it is started again
-  bool orphan = false;                  // nobody else refers to it
+  bool removed = false;  // by stop, no entry left: no heap will touch it until it is started again
+  bool orphan = false;   // nobody else refers to it
   std::int64_t fired_due = 0;
   timer_node* next_fired = nullptr;
 };
@@ -123,7 +123,7 @@ class timer_heap {
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   timer_node* dead_ = nullptr;  // to be destroyed once the lock is given back
-  std::size_t stale_ = 0;  // entries that will be dropped: an upper bound for when to look
+  std::size_t stale_ = 0;       // entries that will be dropped: an upper bound for when to look
   std::atomic<std::int64_t> next_when_{k_forever};
 };
 

@@ -59,7 +59,8 @@ PIRN_CHILD(a_thread_may_send) {
 TEST(Deadlock, is_reported_with_every_goroutine_and_its_wait_reason) {
   const auto r = pirn_test::run_child("everybody_waits");
   EXPECT_EQ(r.exit_code, 2) << r.describe();
-  EXPECT_EQ(r.output.find("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select (no cases)]:\n"), 0u)
+  EXPECT_EQ(r.output.find("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [select (no cases)]:\n"),
+            0u)
       << r.describe();
   EXPECT_NE(r.output.find("[sync.Mutex.Lock]:"), std::string::npos) << r.describe();
 }

@@ -38,7 +38,8 @@ pirn::spawn_options with_stack(std::size_t bytes) {
   return o;
 }
 
-// 600 stacks of 4 MiB and more do not fit; those that run hold theirs until they are released, the others wait their turn.
+// 600 stacks of 4 MiB and more do not fit; those that run hold theirs until they are released, the others wait their
+// turn.
 PIRN_CHILD(short_of_stacks) {
   return pirn::run(with_procs(2), [] {
     if (!limit_address_space(std::size_t{1} << 30)) return k_child_cannot_run;

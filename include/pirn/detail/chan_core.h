@@ -28,11 +28,11 @@ struct element_ops {
   std::size_t size;
   std::size_t align;
   bool trivial;
-  void (*move)(void* to, void* from) noexcept;     // constructs *to
-  void* (*new_box)();                               // uninitialised; may throw std::bad_alloc
-  void (*delete_box)(void* box) noexcept;           // uninitialised
-  void (*unbox)(void* box, void* to) noexcept;      // constructs *to, destroys and frees the box
-  void (*drop_box)(void* box) noexcept;             // destroys and frees
+  void (*move)(void* to, void* from) noexcept;  // constructs *to
+  void* (*new_box)();                           // uninitialised; may throw std::bad_alloc
+  void (*delete_box)(void* box) noexcept;       // uninitialised
+  void (*unbox)(void* box, void* to) noexcept;  // constructs *to, destroys and frees the box
+  void (*drop_box)(void* box) noexcept;         // destroys and frees
 };
 
 template <class T>

@@ -94,7 +94,8 @@ struct bound_call {
   explicit bound_call(G&& g, A&&... a) : f(std::forward<G>(g)), args(std::forward<A>(a)...) {}
 
   decltype(auto) operator()() {
-    return std::apply([this](Args&... a) -> decltype(auto) { return std::invoke(std::move(f), std::move(a)...); }, args);
+    return std::apply([this](Args&... a) -> decltype(auto) { return std::invoke(std::move(f), std::move(a)...); },
+                      args);
   }
 };
 

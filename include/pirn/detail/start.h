@@ -34,8 +34,10 @@ class new_goroutine {
 
  private:
   void discard() noexcept;
+  void make(std::size_t stack_size, const std::string* name);
   void* g_ = nullptr;
   closure_slot* slot_ = nullptr;
+  bool outside_ = false;  // made by a thread that is no goroutine: it keeps the run from being torn down meanwhile
 };
 
 // "go of nil func value", as Go dies of it.
