@@ -9,7 +9,7 @@ int main(int, char** argv) {
   return pirn::run(c, [] {
     return pirn::spawn([] {
              volatile int* p = nullptr;
-             volatile int outer = 1;
+             [[maybe_unused]] volatile int outer = 1;
              {
                volatile int inner = 2;
                p = &inner;
