@@ -46,6 +46,9 @@ std::uint8_t stack_class_for(std::size_t bytes) noexcept {
 }
 
 stack_depot::~stack_depot() {
+#ifdef PIRN_ASAN
+  if (keep_mapped_) return;
+#endif
   for (const arena& a : arenas_) {
 #ifdef PIRN_ASAN
     __lsan_unregister_root_region(a.base, a.bytes);

@@ -91,6 +91,7 @@ void lock_to_thread(worker* w, goroutine* g) {
   if (g->extras == nullptr) g->extras = new g_extras;
   if (g->extras->lock_count++ != 0) return;
   g->extras->locked_to = w;
+  happens_after(&w->locked_g);  // whoever had the thread before: its thread-local variables pass on
   g->flags |= k_g_locked;
   w->locked_g = g;
 }
@@ -99,6 +100,7 @@ void unlock_from_thread(worker* w, goroutine* g) noexcept {
   if (g->extras == nullptr || g->extras->lock_count == 0) return;
   if (--g->extras->lock_count != 0) return;
   g->extras->locked_to = nullptr;
+  happens_before(&w->locked_g);
   g->flags &= static_cast<std::uint8_t>(~k_g_locked);
   w->locked_g = nullptr;
 }
