@@ -38,7 +38,7 @@ int change_gomaxprocs(scheduler& s, int n) {
   const int before = s.gomaxprocs.load(std::memory_order_relaxed);
   std::vector<std::unique_ptr<processor>> fresh;
   for (int i = static_cast<int>(s.procs.size()); i < n; ++i) {
-    auto p = std::make_unique<processor>();
+    std::unique_ptr<processor> p(new processor);  // not zeroed as a whole: ThreadSanitizer would see that
     p->index = i;
     p->until_global_check = k_global_check;
     p->retired.store(true, std::memory_order_relaxed);

@@ -211,7 +211,7 @@ class run_queue {
   std::atomic<std::uint32_t> head_{0};
   std::atomic<std::uint32_t> tail_{0};
   std::atomic<std::uint32_t> overflowed_{0};  // goroutines in batches
-  goroutine* ring_[k_capacity] = {};
+  goroutine* ring_[k_capacity];
   overflow_batches overflow_;
 };
 
