@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include "os/clock.h"
 #include "sched/entry.h"
@@ -115,7 +116,12 @@ void detach_thread() noexcept {
 void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
   const std::uint32_t threads = s.live_threads.load(std::memory_order_relaxed);
   if (static_cast<int>(threads) + 1 > s.max_threads) report_too_many(s);
-  worker* w = new_worker(s);
+  worker* w = nullptr;
+  try {
+    w = new_worker(s);
+  } catch (const std::bad_alloc&) {
+    fatal("out of memory (thread)");
+  }
   w->handed_p = p;
   w->spinning = spinning;
   w->owns_thread = true;

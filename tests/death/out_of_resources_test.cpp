@@ -69,8 +69,9 @@ TEST(out_of_memory, goroutines_wait_for_a_stack_that_another_gives_back) {
 }
 
 // Each waits for all to have started, which cannot be.
+// One P: a second one might want a thread, for which there is no address space either.
 PIRN_CHILD(stuck_without_stacks) {
-  return pirn::run(with_procs(2), [] {
+  return pirn::run(with_procs(1), [] {
     if (!limit_address_space(std::size_t{1} << 30)) return k_child_cannot_run;
     pirn::wait_group all_started, all_ended;
     all_started.add(k_goroutines);
