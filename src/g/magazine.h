@@ -77,16 +77,6 @@ class magazine {
     count_ = count;
   }
 
-  // Hands everything out, one list; for an owner that goes away.
-  T* drain() noexcept {
-    T* all = nullptr;
-    while (T* t = try_pop()) {
-      t->next = all;
-      all = t;
-    }
-    return all;
-  }
-
  private:
   T* current_ = nullptr;
   std::uint32_t count_ = 0;

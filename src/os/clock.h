@@ -13,11 +13,4 @@ inline std::int64_t now_ns() noexcept {
   return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-// The same clock as of the last kernel tick (up to 4 ms behind), four times cheaper to read.
-inline std::int64_t coarse_now_ns() noexcept {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
-
 }  // namespace pirn::rt

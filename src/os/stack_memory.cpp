@@ -69,12 +69,6 @@ std::size_t guard_stacks(char* base, std::size_t stride, std::size_t count) noex
   return guarded;
 }
 
-void discard_stack_pages(char* base, std::size_t bytes) noexcept {
-  const int saved = errno;
-  madvise(base, bytes, MADV_DONTNEED);
-  errno = saved;
-}
-
 std::uint64_t unguarded_stacks() noexcept { return unguarded.load(std::memory_order_relaxed); }
 
 void limit_guard_form_for_test(guard_form best) noexcept { best_form.store(best, std::memory_order_relaxed); }

@@ -28,9 +28,6 @@ void release_stack_memory(char* base, std::size_t bytes) noexcept;
 // Installs guards at the low ends of `count` stacks of `stride` bytes from `base`. Returns how many are guarded.
 std::size_t guard_stacks(char* base, std::size_t stride, std::size_t count) noexcept;
 
-// Gives the pages of [base, base + bytes) back to the system; a guard inside stays.
-void discard_stack_pages(char* base, std::size_t bytes) noexcept;
-
 // Stacks that were carved without a guard, since the process began.
 std::uint64_t unguarded_stacks() noexcept;
 

@@ -31,18 +31,6 @@ goroutine* fair_round(worker* w) noexcept {
   return g != nullptr ? g : p->queue.take_next();
 }
 
-goroutine* from_global(worker* w) noexcept {
-  scheduler& s = *w->sched;
-  const std::uint32_t size = s.global_count.load(std::memory_order_relaxed);
-  if (size == 0) return nullptr;
-  std::uint32_t most = size / static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed)) + 1;
-  if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
-  g_list list = pop_global(s, most);
-  goroutine* first = list.pop_front();
-  while (goroutine* g = list.pop_front()) w->p->queue.try_push_tail(g);  // the ring is empty here
-  return first;
-}
-
 // At most half of the busy Ps' number spin, and nobody when all others are idle: who should make work?
 bool may_spin(scheduler& s) noexcept {
   const int busy = s.gomaxprocs.load(std::memory_order_relaxed) - s.idle_p_count.load(std::memory_order_relaxed);
@@ -59,7 +47,7 @@ goroutine* look_elsewhere(worker* w) noexcept {
   }
   for (int round = 0; round < k_spin_rounds; ++round) {
     if (goroutine* g = steal(w)) return g;
-    if (goroutine* g = from_global(w)) return g;
+    if (goroutine* g = take_from_global(w)) return g;
     if (s.stopping.load(std::memory_order_relaxed)) return nullptr;
     for (int i = 0; i < k_pauses_per_round; ++i) cpu_pause();
   }
@@ -76,7 +64,7 @@ goroutine* try_find(worker* w) noexcept {
     if (goroutine* g = fair_round(w)) return g;
   }
   if (goroutine* g = p->queue.pop()) return g;
-  if (goroutine* g = from_global(w)) return g;
+  if (goroutine* g = take_from_global(w)) return g;
   if (next_timer(s) != k_forever) {
     run_all_timers(w, now_ns());
     if (goroutine* g = p->queue.pop()) return g;
@@ -118,6 +106,18 @@ bool wait_while_draining(scheduler& s) noexcept {
 }
 
 }  // namespace
+
+goroutine* take_from_global(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  const std::uint32_t size = s.global_count.load(std::memory_order_relaxed);
+  if (size == 0) return nullptr;
+  std::uint32_t most = size / static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed)) + 1;
+  if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
+  g_list list = pop_global(s, most);
+  goroutine* first = list.pop_front();
+  while (goroutine* g = list.pop_front()) w->p->queue.try_push_tail(g);  // the ring is empty here
+  return first;
+}
 
 std::int64_t next_timer(scheduler& s) noexcept {
   std::int64_t earliest = k_forever;

@@ -253,7 +253,6 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   change_gomaxprocs(s, o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs());
 
   worker* w = new_worker(s);
-  s.main_worker = w;
   s.mu.lock();
   processor* p = pop_idle_p_locked(s);
   s.mu.unlock();

@@ -24,7 +24,6 @@ enum class exit_policy { abandon, unwind, wait };
 
 struct scheduler : untracked {
   // Constant while the run lasts.
-  std::size_t default_stack_bytes = 0;
   std::uint8_t default_stack_class = k_default_stack_class;
   exit_policy at_exit = exit_policy::abandon;
   std::int64_t grace_ns = 0;
@@ -80,7 +79,6 @@ struct scheduler : untracked {
   std::atomic<goroutine*> exit_waiter{nullptr};
   std::atomic<bool> main_returned{false};
   std::atomic<std::uint32_t> live_threads{0};  // besides the one that called run(); futex word
-  worker* main_worker = nullptr;
 
   std::atomic<std::uint32_t> blocking_sections{0};  // goroutines in blocking(): they will come back
 
@@ -159,6 +157,8 @@ bool bind_or_defer(worker* w, goroutine* g) noexcept;
 // Runs the due timers of one heap, or of all of them, for a worker that looks for work.
 void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept;
 void run_all_timers(worker* w, std::int64_t now) noexcept;
+// w's share of the global queue: one to run, the rest into w's queue. REQUIRES: that queue is empty.
+goroutine* take_from_global(worker* w) noexcept;
 // The earliest instant any P's timers wait for.
 std::int64_t next_timer(scheduler& s) noexcept;
 

@@ -16,23 +16,6 @@ namespace {
 // How long an owner that is active in the runtime may take to answer: some 3 us.
 constexpr int k_patience = 300;
 
-goroutine* take_share_of_global(worker* w) noexcept {
-  scheduler& s = *w->sched;
-  const auto procs = static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed));
-  std::uint32_t most = s.global_count.load(std::memory_order_relaxed) / procs + 1;
-  if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
-  g_list list = pop_global(s, most);
-  goroutine* first = list.pop_front();
-  while (goroutine* g = list.pop_front()) {
-    if (!w->p->queue.try_push_tail(g)) {
-      list.push_back(g);
-      push_global(s, list);
-      break;
-    }
-  }
-  return first;
-}
-
 }  // namespace
 
 bool any_queue_has_work(scheduler& s) noexcept {
@@ -85,7 +68,7 @@ goroutine* steal(worker* w) noexcept {
       take_over_queue(s, victim, false);
     }
     if (s.global_count.load(std::memory_order_relaxed) != 0) {
-      if (goroutine* g = take_share_of_global(w)) return g;
+      if (goroutine* g = take_from_global(w)) return g;
     }
   }
   return nullptr;

@@ -124,7 +124,6 @@ void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
   }
   w->handed_p = p;
   w->spinning = spinning;
-  w->owns_thread = true;
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

@@ -114,7 +114,6 @@ struct alignas(k_cache_line) worker : untracked {
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;
   pthread_t thread{};
-  bool owns_thread = false;  // created by the runtime, not the thread that called run()
 
   // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines
   // that ran on one worker in turn would race here.
