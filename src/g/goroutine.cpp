@@ -15,12 +15,6 @@ goroutine_pool::~goroutine_pool() {
   while (slabs_ != nullptr) {
     slab* s = slabs_;
     slabs_ = s->next;
-#ifdef PIRN_ASAN
-    if (keep_mapped_) {
-      __lsan_register_root_region(s, k_slab_bytes);
-      continue;
-    }
-#endif
     munmap(s, k_slab_bytes);
   }
 }

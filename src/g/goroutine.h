@@ -96,9 +96,6 @@ class goroutine_pool {
   // False (errno set) when there is no memory.
   bool refill(goroutine_magazine& m) noexcept;
   void take_back(goroutine* batch) noexcept { depot_.put(batch); }
-#ifdef PIRN_ASAN
-  void keep_mapped() noexcept { keep_mapped_ = true; }
-#endif
 
   // Calls f for each object that was ever carved. REQUIRES: no concurrent refill, or f tolerates missing new ones.
   template <class F>
@@ -117,9 +114,6 @@ class goroutine_pool {
     std::size_t capacity;
     goroutine* objects() noexcept { return reinterpret_cast<goroutine*>(reinterpret_cast<char*>(this) + k_cache_line); }
   };
-#ifdef PIRN_ASAN
-  bool keep_mapped_ = false;
-#endif
   batch_depot<goroutine> depot_;
   thread_mutex slabs_mu_;
   slab* slabs_ = nullptr;  // Guarded by slabs_mu_.

@@ -18,10 +18,6 @@ constexpr std::uint32_t k_colours = 16;
 constexpr std::size_t k_colour_step = 64;
 
 stack* place_header(char* base, std::size_t bytes, std::uint8_t size_class, std::uint32_t colour) noexcept {
-#ifdef PIRN_ASAN
-  // The addresses may have been a stack before, abandoned with its frames' red zones.
-  __asan_unpoison_memory_region(base, bytes);
-#endif
   char* at = base + bytes - sizeof(stack) - colour * k_colour_step;
   auto* s = new (at) stack;
   s->base = base;
@@ -46,12 +42,10 @@ std::uint8_t stack_class_for(std::size_t bytes) noexcept {
 }
 
 stack_depot::~stack_depot() {
-#ifdef PIRN_ASAN
-  if (keep_mapped_) return;
-#endif
   for (const arena& a : arenas_) {
 #ifdef PIRN_ASAN
     __lsan_unregister_root_region(a.base, a.bytes);
+    __asan_unpoison_memory_region(a.base, a.bytes);
 #endif
     release_stack_memory(a.base, a.bytes);
   }
@@ -143,13 +137,16 @@ void stack_depot::unmap_own(stack* s) noexcept {
 #ifdef PIRN_TSAN
   if (s->fiber != nullptr) __tsan_destroy_fiber(s->fiber);
 #endif
+#ifdef PIRN_ASAN
+  unpoison(s);
+#endif
   release_stack_memory(s->base, s->bytes);
 }
 
-void unpoison([[maybe_unused]] stack* s) noexcept {
 #ifdef PIRN_ASAN
+void unpoison(stack* s) noexcept {
   __asan_unpoison_memory_region(s->usable_low(), static_cast<std::size_t>(s->top() - s->usable_low()));
-#endif
 }
+#endif
 
 }  // namespace pirn::rt

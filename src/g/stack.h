@@ -61,9 +61,6 @@ class stack_depot {
   // A mapping of its own for `bytes` of stack; null with errno set when it cannot be had.
   stack* map_own(std::size_t bytes) noexcept;
   void unmap_own(stack* s) noexcept;
-#ifdef PIRN_ASAN
-  void keep_mapped() noexcept { keep_mapped_ = true; }
-#endif
 
  private:
   stack* carve(std::uint8_t size_class, std::size_t want, std::size_t& got) noexcept;
@@ -81,14 +78,13 @@ class stack_depot {
     std::size_t bytes;
   };
   per_class classes_[k_stack_classes];
-#ifdef PIRN_ASAN
-  bool keep_mapped_ = false;
-#endif
   thread_mutex arenas_mu_;
   std::vector<arena> arenas_;  // Guarded by arenas_mu_.
 };
 
-// A reused stack keeps no poison of the frames that were abandoned on it.
+#ifdef PIRN_ASAN
+// Neither a reused stack nor what is mapped at its address later keeps the poison of frames that were abandoned on it.
 void unpoison(stack* s) noexcept;
+#endif
 
 }  // namespace pirn::rt

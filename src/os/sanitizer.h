@@ -33,6 +33,7 @@ void __asan_handle_no_return();
 void __asan_unpoison_memory_region(void const volatile* addr, std::size_t size);
 void __lsan_register_root_region(const void* p, std::size_t size);
 void __lsan_unregister_root_region(const void* p, std::size_t size);
+void __lsan_ignore_object(const void* p);
 }
 #endif
 

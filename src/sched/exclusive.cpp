@@ -2,7 +2,8 @@
 //
 // With one P, the worker that holds it is the only thread inside the runtime that takes spinlocks (sysmon takes none),
 // unless a foreign thread enters. So the mode holds from the start of a run with GOMAXPROCS 1 until the first foreign
-// entry or the second P; it does not come back in that run.
+// entry or the second P; it does not come back in that run. It does not begin beside a foreign thread that is inside:
+// such a one has seen no mode and would read the flag as its own.
 // Leaving: clear the flag, make every thread pass a barrier, then wait until the holder of each P has been seen outside
 // (or no P is held). Who enters after the barrier reads the cleared flag; who was inside before may still lock plainly,
 // and is waited for. Only then is the mode off, and only then does a foreign thread go on: the flag alone does not
@@ -17,25 +18,31 @@ namespace pirn::rt {
 namespace {
 enum class mode : std::uint8_t { off, on, leaving };
 std::atomic<mode> current_mode{mode::off};
+thread_mutex changing;  // the mode; held while waiting for the holders of Ps to be seen outside
 }  // namespace
 
-bool exclusive_mode_is_off() noexcept { return current_mode.load(std::memory_order_acquire) == mode::off; }
+// seq_cst: the reading half of the Dekker pair in begin_exclusive().
+bool exclusive_mode_is_off() noexcept { return current_mode.load(std::memory_order_seq_cst) == mode::off; }
 
 void begin_exclusive(scheduler& s) noexcept {
-  // Foreign threads may be inside channels already, or come at any time: they clear the flag before they lock.
   if (s.gomaxprocs.load(std::memory_order_relaxed) != 1 || !have_membarrier) return;
+  changing.lock();
+  // Dekker with foreign_enter(): either this sees the thread inside, or the thread sees the mode and waits for the lock.
   current_mode.store(mode::on, std::memory_order_seq_cst);
-  one_inside.store(true, std::memory_order_seq_cst);
-  if (foreign_threads_inside()) end_exclusive();
+  if (foreign_threads_inside()) {
+    current_mode.store(mode::off, std::memory_order_relaxed);
+  } else {
+    one_inside.store(true, std::memory_order_relaxed);  // who comes now takes the lock before it reads the flag
+  }
+  changing.unlock();
 }
 
 // REQUIRES: outside: the thread that waits here must itself be seen outside by another that does.
 void end_exclusive() noexcept {
-  static thread_mutex ending;
-  ending.lock();
+  changing.lock();
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   if (exclusive_mode_is_off() || s == nullptr) {
-    ending.unlock();
+    changing.unlock();
     return;
   }
   current_mode.store(mode::leaving, std::memory_order_relaxed);
@@ -64,7 +71,7 @@ void end_exclusive() noexcept {
   }
   mode leaving = mode::leaving;
   current_mode.compare_exchange_strong(leaving, mode::off, std::memory_order_release, std::memory_order_relaxed);
-  ending.unlock();
+  changing.unlock();
 }
 
 void forget_exclusive() noexcept {

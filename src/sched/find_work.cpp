@@ -181,13 +181,13 @@ void prepare_stack(goroutine* g) noexcept {
   g->san.fake_stack = nullptr;
   g->san.bottom = stk->usable_low();
   g->san.size = static_cast<std::size_t>(stk->top() - stk->usable_low());
+  unpoison(stk);
 #endif
 #ifdef PIRN_TSAN
   if (stk->fiber == nullptr) stk->fiber = __tsan_create_fiber(0);
   g->san.fiber = stk->fiber;
   g->san.busy = &stk->fiber_busy;
 #endif
-  unpoison(stk);
 }
 
 #ifdef PIRN_TSAN

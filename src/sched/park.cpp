@@ -213,8 +213,19 @@ void worker_loop(worker* w) noexcept {
   while (goroutine* g = find_work(w)) execute(w, g);
 }
 
+#ifdef PIRN_ASAN
+namespace {
+// Below every frame of the caller's.
+[[gnu::noinline]] void* address_below() noexcept { return __builtin_frame_address(0); }
+}  // namespace
+#endif
+
 void abandon_current() noexcept {
   worker* w = this_worker();
+#ifdef PIRN_ASAN
+  __builtin_unwind_init();  // what only registers point at is on the stack now, for run.cpp to find
+  w->current->ctx.sp = address_below();
+#endif
   happens_before(&w->sched->end_of_run);
   *w->eh = w->sched_eh;
   w->current = nullptr;
