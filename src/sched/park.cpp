@@ -155,6 +155,7 @@ void yield_to_others() {
   }
   g->set_state(g_state::runnable);
   happens_before(g);
+  p->queue.bring_forward();
   // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
   queue_last(w, g);
   leave_stack(w, g);

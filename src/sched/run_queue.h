@@ -131,6 +131,15 @@ class run_queue {
     return g;
   }
 
+  // Before the current goroutine is queued to let others go first: it must not stand in front of what is behind an
+  // empty ring.
+  void bring_forward() noexcept {
+    if (PIRN_UNLIKELY(head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_relaxed)) &&
+        overflow_.size() != 0) {
+      refill_from_batch();
+    }
+  }
+
   // The one that has waited longest.
   goroutine* pop_oldest() noexcept {
     if (overflow_.size() == 0) return pop_head();

@@ -46,6 +46,20 @@ TEST_P(gosched, lets_two_spinning_goroutines_take_turns) {
   });
 }
 
+// More than a P's ring holds: whoever yields goes behind a good part of them, not in front of what overflowed.
+TEST(gosched_of_one, lets_a_whole_ring_run_before_it_comes_back) {
+  run_on(1, [] {
+    constexpr int k_goroutines = 2000;
+    int ran = 0, yields = 0;
+    for (int i = 0; i < k_goroutines; ++i) pirn::go([&] { ++ran; });
+    while (ran < k_goroutines) {
+      pirn::runtime::gosched();
+      ++yields;
+    }
+    EXPECT_LT(yields, 100);
+  });
+}
+
 TEST_P(gosched, starves_nobody_among_many) {
   run([] {
     constexpr int k_goroutines = 50;
