@@ -50,7 +50,8 @@ TEST_P(gosched, lets_two_spinning_goroutines_take_turns) {
 TEST(gosched_of_one, lets_a_whole_ring_run_before_it_comes_back) {
   run_on(1, [] {
     constexpr int k_goroutines = 2000;
-    int ran = 0, yields = 0;
+    std::atomic<int> ran{0};
+    int yields = 0;
     for (int i = 0; i < k_goroutines; ++i) pirn::go([&] { ++ran; });
     while (ran < k_goroutines) {
       pirn::runtime::gosched();
