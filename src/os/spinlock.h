@@ -38,15 +38,16 @@ class spinlock {
   void unlock() noexcept { word_.store(0, std::memory_order_release); }  // [SL-1]
 
  private:
-  // The holder may have lost its core: after a short spin the waiter lets others run.
+  // Who waits looks rarer and rarer: each look takes the cache line from the holder, which would otherwise lock again
+  // several times at a tenth of the price. The holder may also have lost its core: then the waiter lets others run.
   PIRN_COLD void lock_slow() noexcept {
-    for (int round = 0;; ++round) {
+    constexpr unsigned k_most_pauses = 128;
+    unsigned pauses = 8;
+    for (int rounds = 0;; ++rounds) {
+      for (unsigned i = 0; i < pauses; ++i) cpu_pause();
       if (try_lock()) return;
-      if (round < 64) {
-        cpu_pause();
-      } else {
-        sched_yield();
-      }
+      if (pauses < k_most_pauses) pauses *= 2;
+      if (rounds > 20) sched_yield();
     }
   }
 

@@ -41,6 +41,7 @@ struct completion {
 
 inline rt::spinlock& lock_of(chan_core& c) noexcept { return reinterpret_cast<rt::spinlock&>(c.lock); }
 static_assert(sizeof(rt::spinlock) == sizeof(std::atomic<std::uint32_t>));
+static_assert(offsetof(chan_core, count) - offsetof(chan_core, lock) == rt::k_cache_line);
 
 inline bool needs_box(const chan_core& c) noexcept { return c.capacity != 0 && !c.ops->trivial; }
 

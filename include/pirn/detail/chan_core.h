@@ -63,23 +63,28 @@ struct chan_queue {
   chan_waiter* last = nullptr;
 };
 
+// Who waits for the lock looks at its cache line again and again; what the holder works on lies a whole line further,
+// so that he is not disturbed. No alignment: it would double what making a channel costs.
 struct chan_core {
   std::atomic<std::uint32_t> lock{0};  // an rt::spinlock
   std::atomic<bool> closed{false};     // written under the lock
-  bool is_timer = false;               // len() and cap() say 0; constant
-  std::atomic<std::size_t> count{0};   // values in the ring; written under the lock
-  std::size_t capacity = 0;            // constant
-  const element_ops* ops = nullptr;    // constant
+  // Constant.
+  bool is_timer = false;  // len() and cap() say 0
+  std::size_t capacity = 0;
+  const element_ops* ops = nullptr;
+  std::byte* ring = nullptr;
+  std::size_t stride = 0;                                  // bytes from one ring element to the next
+  void (*on_last_release)(chan_core*) noexcept = nullptr;  // null: chan_free
+  void* owner = nullptr;                                   // for on_last_release
+
+  std::size_t to_next_line = 0;
+  std::atomic<std::size_t> count{0};  // values in the ring; written under the lock
   // Guarded by the lock.
   std::size_t head = 0;
   std::size_t tail = 0;
-  std::byte* ring = nullptr;  // constant
-  std::size_t stride = 0;     // constant: bytes from one ring element to the next
   chan_queue receivers;
   chan_queue senders;
   std::atomic<std::size_t> refs{1};
-  void (*on_last_release)(chan_core*) noexcept = nullptr;  // constant; null: chan_free
-  void* owner = nullptr;                                   // constant: for on_last_release
 
   // Whether a receive would neither take a value nor find the channel closed, at some moment during the call: a closed
   // channel stays closed, so not seeing it closed after not seeing a value means it was open and empty then.
