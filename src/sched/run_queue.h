@@ -56,11 +56,11 @@ struct g_list {
 class overflow_batches {
  public:
   static constexpr std::uint32_t k_batch = 128;
-  static constexpr std::uint32_t k_batches = 128;
+  static constexpr std::uint32_t k_batches = 1024;
 
-  struct batch {
-    std::uint32_t begin = 0;  // of what is left
-    std::uint32_t end = 0;
+  struct batch {  // not initialised: few are ever touched
+    std::uint32_t begin;  // of what is left
+    std::uint32_t end;
     goroutine* g[k_batch];
   };
 
