@@ -35,7 +35,7 @@ unsigned long process_threads() noexcept {
 
 bool everybody_waits(scheduler& s) noexcept {
   const int procs = s.gomaxprocs.load(std::memory_order_relaxed);
-  return s.idle_p_count.load(std::memory_order_relaxed) == procs && s.global.count == 0 && s.stackless.count == 0 &&
+  return s.idle_p_count.load(std::memory_order_relaxed) == procs && s.global.size() == 0 && s.stackless.count == 0 &&
          s.starts == nullptr && !any_queue_has_work(s);
 }
 

@@ -24,8 +24,7 @@ goroutine* fair_round(worker* w) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;
   if (s.global_count.load(std::memory_order_relaxed) != 0) {
-    g_list one = pop_global(s, 1);
-    if (one.first != nullptr) return one.first;
+    if (goroutine* g = pop_global(s)) return g;
   }
   goroutine* g = p->queue.pop_oldest();
   return g != nullptr ? g : p->queue.take_next();
@@ -85,7 +84,7 @@ void check_stuck_without_stacks(worker* w) noexcept {
   if (PIRN_LIKELY(s.stackless_count.load(std::memory_order_relaxed) == 0)) return;
   s.mu.lock();
   const bool alone = s.idle_p_count.load(std::memory_order_relaxed) + 1 == s.gomaxprocs.load(std::memory_order_relaxed);
-  goroutine* g = alone && s.global.count == 0 ? s.stackless.pop_front() : nullptr;
+  goroutine* g = alone && s.global.size() == 0 ? s.stackless.pop_front() : nullptr;
   s.stackless_count.store(s.stackless.count, std::memory_order_relaxed);
   s.mu.unlock();
   if (g == nullptr || next_timer(s) != k_forever) {
@@ -113,10 +112,13 @@ goroutine* take_from_global(worker* w) noexcept {
   if (size == 0) return nullptr;
   std::uint32_t most = size / static_cast<std::uint32_t>(s.gomaxprocs.load(std::memory_order_relaxed)) + 1;
   if (most > run_queue::k_capacity / 2) most = run_queue::k_capacity / 2;
-  g_list list = pop_global(s, most);
-  goroutine* first = list.pop_front();
-  while (goroutine* g = list.pop_front()) w->p->queue.try_push_tail(g);  // the ring is empty here
-  return first;
+  goroutine* share[run_queue::k_capacity / 2];
+  s.mu.lock();
+  const std::uint32_t n = s.global.take(share, most);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
+  s.mu.unlock();
+  for (std::uint32_t i = 1; i < n; ++i) w->p->queue.try_push_tail(share[i]);  // the ring is empty here
+  return n == 0 ? nullptr : share[0];
 }
 
 std::int64_t next_timer(scheduler& s) noexcept {

@@ -44,28 +44,23 @@ void bind_p(worker* w, processor* p) noexcept {
 void push_global(scheduler& s, goroutine* g) noexcept {
   s.mu.lock();
   s.global.push_back(g);
-  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
   s.mu.unlock();
 }
 
 void push_global(scheduler& s, g_list& list) noexcept {
   s.mu.lock();
   s.global.append(list);
-  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
   s.mu.unlock();
 }
 
-g_list pop_global(scheduler& s, std::uint32_t most) noexcept {
-  g_list out;
+goroutine* pop_global(scheduler& s) noexcept {
   s.mu.lock();
-  while (out.count < most) {
-    goroutine* g = s.global.pop_front();
-    if (g == nullptr) break;
-    out.push_back(g);
-  }
-  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  goroutine* g = s.global.pop_front();
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
   s.mu.unlock();
-  return out;
+  return g;
 }
 
 namespace {
@@ -189,7 +184,7 @@ void sleep_without_p(worker* w) noexcept {
 void go_idle(worker* w) noexcept {
   scheduler& s = *w->sched;
   s.mu.lock();
-  if (s.global.count != 0 || s.stopping.load(std::memory_order_relaxed)) {
+  if (s.global.size() != 0 || s.stopping.load(std::memory_order_relaxed)) {
     s.mu.unlock();
     return;
   }

@@ -21,7 +21,7 @@ void hand_on(scheduler& s, processor* p) noexcept {
   g_list left = p->queue.take_all();
   s.mu.lock();
   s.global.append(left);
-  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
   push_idle_p_locked(s, p);
   s.mu.unlock();
   heavy_barrier();  // [ID-2]: what came in meanwhile saw no idle P

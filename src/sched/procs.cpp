@@ -90,7 +90,7 @@ void drop_retired_p(worker* w) noexcept {
   w->p = nullptr;
   s.mu.lock();
   s.global.append(left);
-  s.global_count.store(s.global.count, std::memory_order_relaxed);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
   push_idle_p_locked(s, p);  // goes nowhere unless it came back into use meanwhile
   s.mu.unlock();
   wake_if_needed(s);

@@ -65,7 +65,8 @@ void unlink_waiting(scheduler& s) {
 
 // What is queued anywhere, without those that never ran: they are destroyed with the run.
 g_list take_queued(scheduler& s) {
-  g_list all = pop_global(s, UINT32_MAX);
+  g_list all;
+  while (goroutine* g = pop_global(s)) all.push_back(g);
   for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
     g_list queued = s.procs[static_cast<std::size_t>(i)]->queue.take_all();
     all.append(queued);

@@ -50,13 +50,12 @@ struct g_list {
   }
 };
 
-// What did not fit into a ring: batches of pointers, taken newest first, so that a goroutine that spawns goroutines
-// that spawn goroutines works its tree off depth first and its working set stays small; one in k_global_check
-// dispatches takes the oldest, so that nothing starves. Owner only, as the ring.
-class overflow_batches {
+// Batches of pointers to goroutines, in order. They move as wholes: no goroutine is touched, as linking them would, and
+// whoever takes a batch up can fetch ahead. Not thread-safe.
+template <std::uint32_t N>
+class batch_queue {
  public:
   static constexpr std::uint32_t k_batch = 128;
-  static constexpr std::uint32_t k_batches = 1024;
 
   struct batch {  // not initialised: few are ever touched
     std::uint32_t begin;  // of what is left
@@ -65,21 +64,64 @@ class overflow_batches {
   };
 
   std::uint32_t size() const noexcept { return newest_ - oldest_; }
-  bool full() const noexcept { return size() == k_batches; }
+  bool full() const noexcept { return size() == N; }
   batch& push() noexcept {
-    batch& b = batches_[newest_++ % k_batches];
+    batch& b = batches_[newest_++ % N];
     b.begin = b.end = 0;
     return b;
   }
-  batch& newest() noexcept { return batches_[(newest_ - 1) % k_batches]; }
+  batch& newest() noexcept { return batches_[(newest_ - 1) % N]; }
   void pop_newest() noexcept { --newest_; }
-  batch& oldest() noexcept { return batches_[oldest_ % k_batches]; }
+  batch& oldest() noexcept { return batches_[oldest_ % N]; }
   void pop_oldest() noexcept { ++oldest_; }
 
  private:
   std::uint32_t oldest_ = 0;
   std::uint32_t newest_ = 0;
-  batch batches_[k_batches];
+  batch batches_[N];
+};
+
+// What no P has: goroutines one by one in a list, and batches that Ps gave away. Guarded by scheduler::mu.
+class global_queue {
+ public:
+  using batches = batch_queue<32>;
+
+  std::uint32_t size() const noexcept { return list_.count + in_batches_; }
+  void push_back(goroutine* g) noexcept { list_.push_back(g); }
+  void append(g_list& list) noexcept { list_.append(list); }
+  bool has_room() const noexcept { return !batches_.full(); }
+  // REQUIRES: has_room().
+  void push_batch(goroutine* const* from, std::uint32_t count) noexcept {
+    batches::batch& b = batches_.push();
+    __builtin_memcpy(b.g, from, count * sizeof *from);
+    b.end = count;
+    in_batches_ += count;
+  }
+  // In turn from the list and from the batches, each in its order; null when there is none.
+  goroutine* pop_front() noexcept {
+    goroutine* g = nullptr;
+    return take(&g, 1) == 0 ? nullptr : g;
+  }
+  // Up to `most` into `out`; how many.
+  std::uint32_t take(goroutine** out, std::uint32_t most) noexcept {
+    list_is_next_ = (!list_is_next_ || batches_.size() == 0) && list_.count != 0;
+    std::uint32_t n = 0;
+    if (list_is_next_) {
+      while (n < most && list_.count != 0) out[n++] = list_.pop_front();
+    } else if (batches_.size() != 0) {
+      batches::batch& b = batches_.oldest();
+      while (n < most && b.begin != b.end) out[n++] = b.g[b.begin++];
+      if (b.begin == b.end) batches_.pop_oldest();
+      in_batches_ -= n;
+    }
+    return n;
+  }
+
+ private:
+  g_list list_;
+  batches batches_;
+  std::uint32_t in_batches_ = 0;
+  bool list_is_next_ = false;
 };
 
 class run_queue {
@@ -143,7 +185,7 @@ class run_queue {
   // The one that has waited longest.
   goroutine* pop_oldest() noexcept {
     if (overflow_.size() == 0) return pop_head();
-    overflow_batches::batch& b = overflow_.oldest();
+    overflow::batch& b = overflow_.oldest();
     goroutine* g = b.g[b.begin++];
     if (b.begin == b.end) overflow_.pop_oldest();
     overflowed_.store(overflowed_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
@@ -169,16 +211,31 @@ class run_queue {
     return g != nullptr ? g : pop_head();
   }
 
-  // About half of what is queued: the oldest batches, or the older half of the ring, rounded up.
-  g_list take_half() noexcept {
-    g_list out;
-    for (std::uint32_t n = (overflow_.size() + 1) / 2; n > 0; --n) {
-      g_list batch = take_oldest_batch();
-      out.append(batch);
+  // Gives away half of what is queued, rounded up, as far as `to` has room: the oldest batches (several times, who
+  // takes them asks again), or the older half of the ring. How many goroutines.
+  std::uint32_t give_half(global_queue& to) noexcept {
+    constexpr std::uint32_t k_most_batches = 8;
+    std::uint32_t given = 0;
+    std::uint32_t batches = (overflow_.size() + 1) / 2;
+    if (batches > k_most_batches) batches = k_most_batches;
+    for (; batches > 0 && to.has_room(); --batches) {
+      overflow::batch& b = overflow_.oldest();
+      to.push_batch(b.g + b.begin, b.end - b.begin);
+      given += b.end - b.begin;
+      overflow_.pop_oldest();
     }
-    if (out.count != 0) return out;
-    for (std::uint32_t n = (size() + 1) / 2; n > 0; --n) out.push_back(pop_head());
-    return out;
+    if (given != 0) {
+      overflowed_.store(overflowed_.load(std::memory_order_relaxed) - given, std::memory_order_relaxed);
+    } else if (overflow_.size() == 0 && to.has_room()) {
+      goroutine* half[overflow::k_batch];
+      static_assert(overflow::k_batch >= k_capacity / 2);
+      const std::uint32_t h = head_.load(std::memory_order_relaxed);
+      given = (tail_.load(std::memory_order_relaxed) - h + 1) / 2;
+      for (std::uint32_t i = 0; i < given; ++i) half[i] = ring_[(h + i) % k_capacity];
+      if (given != 0) to.push_batch(half, given);
+      head_.store(h + given, std::memory_order_release);
+    }
+    return given;
   }
 
   g_list take_all() noexcept {
@@ -188,9 +245,13 @@ class run_queue {
   }
 
  private:
+  // Taken newest first, so that a goroutine that spawns goroutines that spawn goroutines works its tree off depth first
+  // and its working set stays small; one in k_global_check dispatches takes the oldest, so that nothing starves.
+  using overflow = batch_queue<1024>;
+
   g_list take_oldest_batch() noexcept {
     g_list out;
-    overflow_batches::batch& b = overflow_.oldest();
+    overflow::batch& b = overflow_.oldest();
     while (b.begin != b.end) out.push_back(b.g[b.begin++]);
     overflow_.pop_oldest();
     overflowed_.store(overflowed_.load(std::memory_order_relaxed) - out.count, std::memory_order_relaxed);
@@ -198,16 +259,16 @@ class run_queue {
   }
 
   void move_half_to_batch() noexcept {
-    overflow_batches::batch& b = overflow_.push();
+    overflow::batch& b = overflow_.push();
     std::uint32_t h = head_.load(std::memory_order_relaxed);
-    while (b.end < overflow_batches::k_batch) b.g[b.end++] = ring_[h++ % k_capacity];
+    while (b.end < overflow::k_batch) b.g[b.end++] = ring_[h++ % k_capacity];
     overflowed_.store(overflowed_.load(std::memory_order_relaxed) + b.end, std::memory_order_relaxed);
     head_.store(h, std::memory_order_release);
   }
 
   // REQUIRES: the ring is empty, a batch is there.
   void refill_from_batch() noexcept {
-    overflow_batches::batch& b = overflow_.newest();
+    overflow::batch& b = overflow_.newest();
     std::uint32_t t = tail_.load(std::memory_order_relaxed);
     const std::uint32_t n = b.end - b.begin;
     while (b.begin != b.end) ring_[t++ % k_capacity] = b.g[b.begin++];
@@ -221,7 +282,7 @@ class run_queue {
   std::atomic<std::uint32_t> tail_{0};
   std::atomic<std::uint32_t> overflowed_{0};  // goroutines in batches
   goroutine* ring_[k_capacity];
-  overflow_batches overflow_;
+  overflow overflow_;
 };
 
 }  // namespace pirn::rt

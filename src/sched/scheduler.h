@@ -34,7 +34,7 @@ struct scheduler : untracked {
 
   thread_mutex mu;
   // Guarded by mu (counts readable by anyone).
-  g_list global;
+  global_queue global;
   std::atomic<std::uint32_t> global_count{0};
   processor* idle_ps = nullptr;
   worker* idle_workers = nullptr;
@@ -177,7 +177,7 @@ void push_idle_p_locked(scheduler& s, processor* p) noexcept;
 void stop_spinning(worker* w) noexcept;
 void push_global(scheduler& s, goroutine* g) noexcept;
 void push_global(scheduler& s, g_list& list) noexcept;
-g_list pop_global(scheduler& s, std::uint32_t most) noexcept;
+goroutine* pop_global(scheduler& s) noexcept;
 
 // --- steal.cpp
 // Serves requests of others; called where the owner is inside with a P.
@@ -185,7 +185,7 @@ void share_queue(worker* w) noexcept;
 // Gets goroutines for w from another P: asks first, takes over if the owner stays out of the runtime.
 goroutine* steal(worker* w) noexcept;
 bool any_queue_has_work(scheduler& s) noexcept;
-// Sysmon: takes everything queued behind an owner that has not moved, to the global queue.
+// For an owner that has not moved: gives half of what is queued behind it to the global queue; sysmon also its slot.
 bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept;
 // Waits while somebody holds this worker's P. REQUIRES: inside; inside again on return.
 void wait_while_held(worker* w) noexcept;

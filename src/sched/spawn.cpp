@@ -69,7 +69,7 @@ void retry_stackless(scheduler& s) noexcept {
   s.stackless_count.store(s.stackless.count, std::memory_order_relaxed);
   if (g != nullptr) {
     s.global.push_back(g);
-    s.global_count.store(s.global.count, std::memory_order_relaxed);
+    s.global_count.store(s.global.size(), std::memory_order_relaxed);
   }
   s.mu.unlock();
 }

@@ -2,7 +2,7 @@
 // docs/internals/models/hold.pml.
 //
 // Run queues are their owners' alone. A thief first asks (k_attn_share): the owner, at its next entry into the runtime,
-// moves half of its ring to the global queue. Only when the owner does not come by, because its goroutine computes, the
+// gives half of its queue to the global one. Only when the owner does not come by, because its goroutine computes, the
 // thief acts in its place: it sets k_attn_hold, makes all threads pass a barrier, and if the owner is still outside the
 // runtime, it stays there until the hold ends. Costs a system call and an interrupt, on the side that has nothing to
 // do.
@@ -15,6 +15,14 @@ namespace {
 
 // How long an owner that is active in the runtime may take to answer: some 3 us.
 constexpr int k_patience = 300;
+
+bool give_half_to_all(scheduler& s, processor* p) noexcept {
+  s.mu.lock();
+  const std::uint32_t given = p->queue.give_half(s.global);
+  s.global_count.store(s.global.size(), std::memory_order_relaxed);
+  s.mu.unlock();
+  return given != 0;
+}
 
 }  // namespace
 
@@ -29,10 +37,7 @@ bool any_queue_has_work(scheduler& s) noexcept {
 void share_queue(worker* w) noexcept {
   w->attention.fetch_and(~k_attn_share, std::memory_order_relaxed);
   if (w->p == nullptr) return;
-  g_list half = w->p->queue.take_half();
-  if (half.count == 0) return;
-  push_global(*w->sched, half);
-  wake_if_needed(*w->sched);
+  if (give_half_to_all(*w->sched, w->p)) wake_if_needed(*w->sched);
 }
 
 bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept {
@@ -40,12 +45,13 @@ bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept {
   if (owner == nullptr) return false;
   if ((owner->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) return false;  // [EN-2]
   heavy_barrier();
-  g_list taken;
+  bool any = false;
   if (owner->inside.load(std::memory_order_acquire) == 0 && owner->p == p) {
-    taken = with_next ? p->queue.take_all() : p->queue.take_half();
+    any = give_half_to_all(s, p);
+    goroutine* next = with_next ? p->queue.take_next() : nullptr;
+    if (next != nullptr) push_global(s, next);
+    any = any || next != nullptr;
   }
-  const bool any = taken.count != 0;
-  if (any) push_global(s, taken);
   owner->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
   return any;
 }
