@@ -87,6 +87,9 @@ struct alignas(k_cache_line) goroutine {
 static_assert(sizeof(goroutine) == 3 * k_cache_line);
 #endif
 
+// A free one has no context.
+inline void*& ahead_of(goroutine& g) noexcept { return g.ctx.sp; }
+
 using goroutine_magazine = magazine<goroutine, 64>;
 
 // Every goroutine object of a run: slabs, the depot of free ones, and the walk over all of them.

@@ -2,7 +2,9 @@
 // Idea: Bonwick and Adams, "Magazines and Vmem", USENIX 2001.
 //
 // A magazine holds at most two batches, so an owner that allocates and frees in turn never reaches the depot, and what
-// moves between processors moves N at a time. T has `T* next` and `T* next_batch`, both owned by the list it lies in.
+// moves between processors moves N at a time. T has `T* next` and `T* next_batch`, both owned by the list it lies in,
+// and a function ahead_of(T&) gives a pointer-sized place in its first line that is free while T is: it holds the
+// address of the object some pops later, for prefetching, as what another processor freed is far away.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +53,8 @@ class magazine {
     }
     T* t = current_;
     current_ = t->next;
-    __builtin_prefetch(current_);
+    const char* later = static_cast<const char*>(ahead_of(*t));
+    for (std::size_t line = 0; line < sizeof(T); line += k_cache_line) __builtin_prefetch(later + line);
     --count_;
     return t;
   }
@@ -65,6 +68,8 @@ class magazine {
       current_ = nullptr;
       count_ = 0;
     }
+    ahead_of(*t) = count_ < k_ahead ? nullptr : recent_[count_ % k_ahead];
+    recent_[count_ % k_ahead] = t;
     t->next = current_;
     current_ = t;
     ++count_;
@@ -78,8 +83,11 @@ class magazine {
   }
 
  private:
+  static constexpr std::uint32_t k_ahead = 4;
+
   T* current_ = nullptr;
   std::uint32_t count_ = 0;
+  T* recent_[k_ahead] = {};  // those pushed last, by their place; stale where others were popped since, then unused
   T* spare_ = nullptr;  // null, or exactly N objects
 };
 

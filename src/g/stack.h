@@ -28,6 +28,7 @@ inline constexpr std::uint8_t k_own_mapping = k_stack_classes;
 struct alignas(16) stack {
   stack* next = nullptr;        // Owner: the magazine or depot that holds it.
   stack* next_batch = nullptr;  // Owner: the depot.
+  void* ahead = nullptr;        // Owner: the magazine.
   char* base = nullptr;         // Constant after carving: low end, guard included.
   std::size_t bytes = 0;        // Constant after carving: from base to the high end, guard included.
   std::uint8_t size_class = 0;  // Constant after carving.
@@ -40,6 +41,8 @@ struct alignas(16) stack {
   // Where the first frame begins: 16-byte aligned, just below the header.
   char* top() noexcept { return reinterpret_cast<char*>(this); }
 };
+
+inline void*& ahead_of(stack& s) noexcept { return s.ahead; }
 
 using stack_magazine = magazine<stack, 32>;
 
