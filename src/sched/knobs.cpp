@@ -50,15 +50,7 @@ std::uint64_t goid() noexcept {
   return w == nullptr ? 0 : w->current->id;
 }
 
-void gosched() {
-  worker* w = this_worker();
-  if (w == nullptr) {
-    sched_yield();
-    return;
-  }
-  const entry e;
-  yield_to_others();
-}
+void gosched() { yield_to_others(); }
 
 void goexit() {
   if (this_worker() == nullptr) throw std::logic_error("goexit: not on a goroutine");

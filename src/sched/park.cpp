@@ -5,6 +5,7 @@
 // What must follow a park (giving back the lock of the queue it stands in) runs first thing on the other side: from
 // then on the goroutine may be made ready elsewhere, and its context is complete.
 #include <cxxabi.h>
+#include <sched.h>
 
 #include "os/fatal.h"
 #include "pirn/detail/start.h"
@@ -145,8 +146,8 @@ void park_on(worker* w, const park_kind& kind, void* object, switch_work after) 
   if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
 }
 
-void yield_to_others() {
-  worker* w = this_worker();
+namespace {
+PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   processor* p = w->p;
   goroutine* g = w->current;
   if (PIRN_LIKELY(p->until_global_check > 1) && p->queue.empty() && w->locked_g == nullptr) {
@@ -157,9 +158,24 @@ void yield_to_others() {
   happens_before(g);
   p->queue.bring_forward();
   // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
-  queue_last(w, g);
+  if (PIRN_UNLIKELY(!p->queue.try_push_tail(g))) queue_last(w, g);
   leave_stack(w, g);
   if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
+}
+}  // namespace
+
+void yield_to_others() {
+  if (worker* w = try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
+    yield_on(w);
+    leave(this_worker());
+    return;
+  }
+  if (this_worker() == nullptr) {
+    sched_yield();
+    return;
+  }
+  const entry e;
+  yield_on(e.on());
 }
 
 void ready(goroutine* g) noexcept {

@@ -103,7 +103,7 @@ void park(const park_kind& kind, void* object, switch_work after);
 
 void park_on(worker* w, const park_kind& kind, void* object, switch_work after);
 
-// Lets others run; the caller goes to the end of this P's ring.
+// gosched(), from any thread: the caller goes to the end of its P's ring; a thread without a P gives its core up.
 void yield_to_others();
 
 // Makes a goroutine that was taken off its wait queue runnable. From a goroutine or a scheduling stack it becomes the
