@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <ratio>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -32,14 +33,20 @@ namespace detail {
 
 // A deadline or length that does not fit counts as the farthest one.
 template <class Rep, class Period>
-duration saturated(const std::chrono::duration<Rep, Period>& d) {
+constexpr duration saturated(const std::chrono::duration<Rep, Period>& d) {
+  using in_ns = std::ratio_divide<Period, std::nano>;
+  if constexpr (std::is_integral_v<Rep> && in_ns::den == 1) {
+    std::int64_t ns = 0;
+    if (!__builtin_mul_overflow(d.count(), in_ns::num, &ns)) return duration(ns);
+    return std::cmp_less(d.count(), 0) ? duration::min() : duration::max();
+  }
   using wide = std::chrono::duration<long double, std::nano>;
   const wide w = d;
   if (w >= wide(duration::max())) return duration::max();
   if (w <= wide(duration::min())) return duration::min();
   return std::chrono::ceil<duration>(d);
 }
-inline duration saturated(duration d) noexcept { return d; }
+constexpr duration saturated(duration d) noexcept { return d; }
 
 // now() + d, no later than the end of time.
 time_point deadline_after(duration d) noexcept;

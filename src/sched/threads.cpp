@@ -72,7 +72,9 @@ std::uint32_t worker::next_random() noexcept {
   return static_cast<std::uint32_t>((random * 0x2545F4914F6CDD1DULL) >> 32);
 }
 
+#ifdef PIRN_TSAN
 std::int64_t worker::clock_now() noexcept { return clock.now(); }
+#endif
 
 worker* new_worker(scheduler& s) {
   auto* w = new worker;

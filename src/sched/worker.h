@@ -115,10 +115,14 @@ struct alignas(k_cache_line) worker : untracked {
   int index = 0;
   pthread_t thread{};
 
-  // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines
-  // that ran on one worker in turn would race here.
+  // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines that
+  // ran on one worker in turn would race here.
   std::uint32_t next_random() noexcept;
+#ifdef PIRN_TSAN
   std::int64_t clock_now() noexcept;
+#else
+  std::int64_t clock_now() noexcept { return clock.now(); }
+#endif
 };
 
 // The one way to learn the current worker. Volatile assembler: the compiler can neither keep the value nor the address

@@ -162,17 +162,19 @@ bool drain(timer_state& t) noexcept {
 }
 
 // When a timer of length d is due: not early by the clock's error either.
-std::int64_t timer_instant(const entry& e, duration d) noexcept {
+PIRN_ALWAYS_INLINE std::int64_t timer_instant(const entry& e, duration d) noexcept {
   const std::int64_t now = e.on() != nullptr ? e.on()->clock_now() + cycle_clock::k_error_ns : now_ns();
   return d.count() > k_forever - now ? k_forever : now + d.count();
 }
 
 // A thread without a P has armed a timer: while every P is idle nobody would look at it by itself.
-void announce(const entry& e) noexcept {
-  if (e.on() != nullptr) return;
+PIRN_COLD void announce_from_outside() noexcept {
   // The timer must be seen by whoever goes idle without a barrier of his own; see [ID-2] and models/timer.pml.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (scheduler* s = the_scheduler.load(std::memory_order_acquire)) wake_if_needed(*s);
+}
+PIRN_ALWAYS_INLINE void announce(const entry& e) noexcept {
+  if (PIRN_UNLIKELY(e.on() == nullptr)) announce_from_outside();
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ void timer_heap::bury(timer_node& t) noexcept {
   dead_ = &t;
 }
 
-void timer_heap::unlock_and_destroy() noexcept {
+void timer_heap::destroy_dead() noexcept {
   timer_node* dead = dead_;
   dead_ = nullptr;
   mu_.unlock();

@@ -79,7 +79,13 @@ class timer_heap {
   // Wakes g then. Cannot be taken back.
   void sleep_locked(goroutine& g, std::int64_t when) noexcept;
   // After *_locked: destroys, without the lock, what lost its last entry meanwhile.
-  void unlock_and_destroy() noexcept;
+  void unlock_and_destroy() noexcept {
+    if (PIRN_LIKELY(dead_ == nullptr)) {
+      mu_.unlock();
+    } else {
+      destroy_dead();
+    }
+  }
   bool start(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
 
   // Gives the node up: destroys it now or when the last entry has gone. Must not be used after.
@@ -115,6 +121,7 @@ class timer_heap {
   void drop_stale() noexcept;
   void release_entry(timer_node& t) noexcept;
   void bury(timer_node& t) noexcept;
+  void destroy_dead() noexcept;
   void publish() noexcept { next_when_.store(size_ == 0 ? k_forever : heap_[0].when, std::memory_order_release); }
 
   spinlock mu_;
