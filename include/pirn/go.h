@@ -141,8 +141,8 @@ struct join_state {
   std::optional<std::conditional_t<std::is_void_v<T>, nothing, T>> value;
 
   void release() noexcept {
-    // acq_rel: whoever frees sees all that the other side did.
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    // acq_rel: whoever frees sees all that the other side did. Who is alone needs no locked instruction.
+    if (refs.load(std::memory_order_acquire) == 1 || refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
   // The goroutine's side. With nobody to take the exception it is a panic.

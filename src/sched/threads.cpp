@@ -64,15 +64,8 @@ void* thread_main(void* arg) {
 
 }  // namespace
 
-std::uint32_t worker::next_random() noexcept {
-  // xorshift64*: only fairness depends on it.
-  random ^= random >> 12;
-  random ^= random << 25;
-  random ^= random >> 27;
-  return static_cast<std::uint32_t>((random * 0x2545F4914F6CDD1DULL) >> 32);
-}
-
 #ifdef PIRN_TSAN
+std::uint32_t worker::next_random() noexcept { return step_random(); }
 std::int64_t worker::clock_now() noexcept { return clock.now(); }
 #endif
 

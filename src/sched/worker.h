@@ -117,12 +117,22 @@ struct alignas(k_cache_line) worker : untracked {
 
   // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines that
   // ran on one worker in turn would race here.
-  std::uint32_t next_random() noexcept;
 #ifdef PIRN_TSAN
+  std::uint32_t next_random() noexcept;
   std::int64_t clock_now() noexcept;
 #else
+  std::uint32_t next_random() noexcept { return step_random(); }
   std::int64_t clock_now() noexcept { return clock.now(); }
 #endif
+
+ private:
+  // xorshift64*: only fairness depends on it.
+  std::uint32_t step_random() noexcept {
+    random ^= random >> 12;
+    random ^= random << 25;
+    random ^= random >> 27;
+    return static_cast<std::uint32_t>((random * 0x2545F4914F6CDD1DULL) >> 32);
+  }
 };
 
 // The one way to learn the current worker. Volatile assembler: the compiler can neither keep the value nor the address

@@ -233,6 +233,8 @@ struct boxes_guard {
   }
 };
 
+bool wants_box(const select_op& op) noexcept { return op.is_send && op.channel != nullptr && needs_box(*op.channel); }
+
 std::size_t run_with(select_op* ops, case_state* cases, std::size_t count, bool has_default) {
   select_state s;
   s.ops = ops;
@@ -241,7 +243,7 @@ std::size_t run_with(select_op* ops, case_state* cases, std::size_t count, bool 
   for (std::size_t i = 0; i < count; ++i) cases[i].box = nullptr;
   const boxes_guard guard{s};
   for (std::size_t i = 0; i < count; ++i) {
-    if (ops[i].is_send && ops[i].channel != nullptr && needs_box(*ops[i].channel)) {
+    if (wants_box(ops[i])) {
       cases[i].box = ops[i].channel->ops->new_box();
     }
   }
@@ -251,12 +253,50 @@ std::size_t run_with(select_op* ops, case_state* cases, std::size_t count, bool 
   return chosen;
 }
 
+// The commonest select, when it need not wait: two cases, no boxes, on a goroutine. 2 when neither is ready, or when it
+// is not that select.
+PIRN_ALWAYS_INLINE std::size_t run_ready_of_two(select_op* ops, bool& closed) {
+  constexpr std::size_t k_neither = 2;
+  if (PIRN_UNLIKELY(wants_box(ops[0]) || wants_box(ops[1]))) return k_neither;
+  worker* w = try_enter_fast();
+  if (PIRN_UNLIKELY(w == nullptr)) return k_neither;
+  std::size_t chosen = k_neither;
+  const std::size_t first = w->next_random() & 1;
+  for (std::size_t i = 0; i < 2; ++i) {
+    select_op& op = ops[i ^ first];
+    if (op.channel == nullptr) continue;
+    if (op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive()) continue;
+    completion done;
+    spinlock& lock = lock_of(*op.channel);
+    lock.lock();
+    const outcome what = attempt(op, nullptr, done);
+    lock.unlock();
+    if (PIRN_UNLIKELY(what == outcome::would_wait)) continue;
+    chosen = i ^ first;
+    if (PIRN_LIKELY(what == outcome::done)) {
+      void* no_box = nullptr;
+      complete(op, no_box, done);
+    } else {
+      closed = op.is_send;
+    }
+    break;
+  }
+  leave(this_worker());
+  return chosen;
+}
+
 }  // namespace
 
 std::size_t select_run(select_op* ops, std::size_t count, bool has_default) {
   if (count == 0) {
     if (has_default) return 0;
     park_for_ever();
+  }
+  if (count == 2) {
+    bool closed = false;
+    const std::size_t chosen = run_ready_of_two(ops, closed);
+    if (PIRN_UNLIKELY(closed)) throw closed_channel("send on closed channel");
+    if (chosen < 2) return chosen;
   }
   constexpr std::size_t k_on_stack = 8;
   if (count <= k_on_stack) {
