@@ -105,7 +105,15 @@ void new_goroutine::make(std::size_t stack_size, const std::string* name) {
   slot_ = &g->slot;
 }
 
-new_goroutine::new_goroutine() { make(0, nullptr); }
+new_goroutine::new_goroutine() {
+  // The common case in one piece; make() is for foreign threads and empty free lists.
+  if (rt::goroutine* g = rt::try_new_goroutine()) {
+    g_ = g;
+    slot_ = &g->slot;
+    return;
+  }
+  make(0, nullptr);
+}
 
 new_goroutine::new_goroutine(std::size_t stack_size, const std::string& name) { make(stack_size, &name); }
 

@@ -87,6 +87,19 @@ int live_goroutines(scheduler& s) noexcept {
   return static_cast<int>(created - finished);
 }
 
+goroutine* try_new_goroutine() noexcept {
+  worker* w = try_enter_fast();
+  if (PIRN_UNLIKELY(w == nullptr)) return nullptr;
+  goroutine* g = w->p->free_goroutines.try_pop();
+  const std::uint8_t size_class = w->sched->default_stack_class;
+  leave(w);
+  if (PIRN_LIKELY(g != nullptr)) {
+    g->set_state(g_state::fresh);
+    g->size_class = size_class;
+  }
+  return g;
+}
+
 goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
   goroutine* g = nullptr;
   scheduler* s = nullptr;
@@ -184,6 +197,12 @@ bool start_plain(worker* w, void (*fn)(void*), void (*drop)(void*) noexcept, voi
 }
 
 void start_goroutine(goroutine* g, void* creator_pc) {
+  if (worker* fast = try_enter_fast(); PIRN_LIKELY(fast != nullptr)) {
+    give_identity(fast, g, creator_pc);
+    ready_on(fast, g);
+    leave(fast);
+    return;
+  }
   const entry e;
   worker* w = e.on();
   if (PIRN_UNLIKELY(w == nullptr)) {

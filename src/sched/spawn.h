@@ -12,6 +12,8 @@ struct scheduler;
 // A goroutine object whose closure the caller fills in, then starts or discards. Any thread.
 // Throws std::logic_error outside a run, std::system_error (not_enough_memory) when there is no memory for it or for a
 // stack of `stack_bytes` (0: the run's default) that needs a mapping of its own.
+// The same for the common case: on a goroutine, the run's default stack, an object at hand; null when it is not that.
+goroutine* try_new_goroutine() noexcept;
 goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name);
 void discard_goroutine(goroutine* g) noexcept;
 void start_goroutine(goroutine* g, void* creator_pc);
