@@ -7,12 +7,14 @@
 #include <pirn/pirn.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -104,6 +106,25 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// What the machine asks for waking up a thousand times a second: one thread, one system call each.
+double bare_thread_share(number n) {
+  prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  timespec at{};
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  const stopwatch watch;
+  const double cpu_before = cpu_seconds();
+  for (number i = 0; i < n; ++i) {
+    constexpr long k_second = 1'000'000'000;
+    at.tv_nsec += 1'000'000;
+    if (at.tv_nsec >= k_second) {
+      at.tv_nsec -= k_second;
+      ++at.tv_sec;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+  }
+  return 100 * (cpu_seconds() - cpu_before) / (watch.ns() / 1e9);
+}
+
 void one_task_per_ms(run_state& r) {
   const number warm = r.count(200, 2);
   const number n = r.count(3000, 20);
@@ -128,6 +149,9 @@ void one_task_per_ms(run_state& r) {
   if (done != warm + n) fail("%ld of %ld tasks ran", static_cast<long>(done), static_cast<long>(warm + n));
   r.report(100 * cpu / wall);
   r.report_part("rate", static_cast<double>(n) / wall, "tasks/s");
+  double bare = 0;
+  pirn::runtime::blocking([&] { std::thread([&] { bare = bare_thread_share(n); }).join(); });
+  r.report_part("bare_thread", bare, "% of a CPU");
 }
 
 constexpr workload k_workloads[] = {
