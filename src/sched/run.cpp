@@ -255,7 +255,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   init_membarrier();
   init_cycle_clock();
   report_running_goroutine = report_current_goroutine;
-  auto owned = std::make_unique<scheduler>();
+  std::unique_ptr<scheduler> owned(new scheduler);  // not zeroed as a whole: ThreadSanitizer would see that
   scheduler& s = *owned;
   s.default_stack_class = stack_class_for(o.stack_size);
   s.at_exit = o.at_exit;

@@ -93,7 +93,7 @@ class global_queue {
   // REQUIRES: has_room().
   void push_batch(goroutine* const* from, std::uint32_t count) noexcept {
     batches::batch& b = batches_.push();
-    __builtin_memcpy(b.g, from, count * sizeof *from);
+    for (std::uint32_t i = 0; i < count; ++i) b.g[i] = from[i];
     b.end = count;
     in_batches_ += count;
   }
