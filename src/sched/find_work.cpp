@@ -248,8 +248,8 @@ goroutine* find_work(worker* w) noexcept {
     if (g == nullptr) {
       check_stuck_without_stacks(w);
       if (!w->p->queue.empty()) continue;
-      if (PIRN_UNLIKELY(s.draining) && !wait_while_draining(s)) return nullptr;
-      if (!s.draining) go_idle(w);
+      if (PIRN_UNLIKELY(s.draining.load(std::memory_order_relaxed)) && !wait_while_draining(s)) return nullptr;
+      if (!s.draining.load(std::memory_order_relaxed)) go_idle(w);
       continue;
     }
     if (w->spinning) stop_spinning(w);

@@ -59,7 +59,7 @@ void goexit() {
 
 void lock_os_thread() {
   const entry e;
-  if (e.on() != nullptr && !e.on()->sched->draining) lock_to_thread(e.on(), e.current());
+  if (e.on() != nullptr && !e.on()->sched->draining.load(std::memory_order_relaxed)) lock_to_thread(e.on(), e.current());
 }
 
 void unlock_os_thread() {
@@ -74,7 +74,7 @@ namespace detail {
 bool begin_blocking() {
   worker* w = this_worker();
   if (w == nullptr || (w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) return false;
-  if (w->sched->draining) return false;  // the last thread there is
+  if (w->sched->draining.load(std::memory_order_relaxed)) return false;  // the last thread there is
   rt::begin_blocking();
   return true;
 }

@@ -66,7 +66,10 @@ void unlink_waiting(scheduler& s) {
 // What is queued anywhere, without those that never ran: they are destroyed with the run.
 g_list take_queued(scheduler& s) {
   g_list all;
-  while (goroutine* g = pop_global(s)) all.push_back(g);
+  s.mu.lock();
+  while (goroutine* g = s.global.pop_front()) all.push_back(g);
+  s.global_count.store(0, std::memory_order_relaxed);
+  s.mu.unlock();
   for (int i = 0; i < s.proc_slots.load(std::memory_order_relaxed); ++i) {
     g_list queued = s.procs[static_cast<std::size_t>(i)]->queue.take_all();
     all.append(queued);
@@ -104,7 +107,7 @@ std::uint32_t revive_all(scheduler& s) {
 // at_exit::unwind: only this thread is left. Destructors may start goroutines and wait, so it goes round until none is
 // left, or the grace is over.
 void unwind_all(scheduler& s, worker* w) {
-  s.draining = true;
+  s.draining.store(true, std::memory_order_relaxed);
   s.drain_until = now_ns() + s.grace_ns;
   s.stopping.store(false, std::memory_order_relaxed);
   s.mu.lock();

@@ -73,7 +73,7 @@ struct scheduler : untracked {
 
   // The end of a run.
   std::atomic<bool> stopping{false};
-  bool draining = false;  // at_exit::unwind: only the main thread is left, and runs the unwinding ones
+  std::atomic<bool> draining{false};  // at_exit::unwind: only the main thread is left, and runs the unwinding ones
   std::int64_t drain_until = 0;
   std::atomic<bool> last_one_tells{false};  // at_exit::wait, or main has called goexit: who finishes last looks
   std::atomic<goroutine*> exit_waiter{nullptr};

@@ -207,7 +207,10 @@ void start_goroutine(goroutine* g, void* creator_pc) {
   worker* w = e.on();
   if (PIRN_UNLIKELY(w == nullptr)) {
     scheduler* s = the_scheduler.load(std::memory_order_acquire);
-    if (s == nullptr) throw std::logic_error("pirn::go: called outside pirn::run");
+    // While the last goroutines unwind, others' threads must not keep the run going; a late look does no harm.
+    if (s == nullptr || s->draining.load(std::memory_order_relaxed)) {
+      throw std::logic_error("pirn::go: called outside pirn::run");
+    }
     g->id = s->next_id.fetch_add(1, std::memory_order_relaxed);
     g->creator_pc = creator_pc;
     g->creator_id = 0;

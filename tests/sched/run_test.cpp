@@ -411,6 +411,32 @@ TEST(run_exit, unwinding_ends_goroutines_started_by_the_destructors_of_others) {
 }
 
 // config::at_exit = wait.
+// Else a thread that keeps calling go() would keep the run from ending.
+TEST(run_exit, unwinding_refuses_goroutines_of_other_threads) {
+  bool refused = false;
+  pirn::chan<int> never;
+  struct starter {
+    bool& refused;
+    ~starter() {
+      std::thread([this] {
+        try {
+          pirn::go([] {});
+        } catch (const std::logic_error&) {
+          refused = true;
+        }
+      }).join();
+    }
+  };
+  pirn::run(with_exit(1, pirn::at_exit::unwind), [&] {
+    pirn::go([&] {
+      const starter at_end{refused};
+      never.recv();
+    });
+    let_others_run(10);
+  });
+  EXPECT_TRUE(refused);
+}
+
 TEST(run_exit, waiting_returns_when_every_goroutine_has_ended) {
   for (const int procs : {1, 2}) {
     std::atomic<int> ended{0};
