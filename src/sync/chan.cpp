@@ -75,9 +75,7 @@ PIRN_ALWAYS_INLINE chan_waiter* dequeue(chan_queue& q) noexcept {
     if (w == nullptr) return nullptr;
     unqueue(q, *w);
     if (w->claim == nullptr) return w;
-    std::uint32_t free = 0;
-    // acq_rel: the winner's goroutine reads what we write after it; one of several cases can win.
-    if (w->claim->taken.compare_exchange_strong(free, 1, std::memory_order_acq_rel)) {
+    if (w->claim->win()) {
       w->claim->winner = w;
       return w;
     }

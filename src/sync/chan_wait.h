@@ -12,6 +12,19 @@ namespace pirn::detail {
 // A select's waiters, one per case, share a claim: who wins it may deliver, the others pass by.
 struct select_claim {
   std::atomic<std::uint32_t> taken{0};
+
+  // acq_rel: the winner's goroutine reads what we write after it; one of several cases can win.
+  bool win() noexcept {
+#ifndef PIRN_TSAN
+    if (rt::one_inside.load(std::memory_order_relaxed)) {  // as in the spinlock: nobody else is there
+      if (taken.load(std::memory_order_relaxed) != 0) return false;
+      taken.store(1, std::memory_order_relaxed);
+      return true;
+    }
+#endif
+    std::uint32_t free = 0;
+    return taken.compare_exchange_strong(free, 1, std::memory_order_acq_rel);
+  }
   chan_waiter* winner = nullptr;  // written by the one who took it
 };
 

@@ -81,8 +81,7 @@ bool unlink_select(goroutine*, void* object) noexcept {
   unqueue_all(s);
   unlock_all(s);
   // Whoever claims it first has it: a foreign thread that delivers, or we.
-  std::uint32_t free = 0;
-  return s.claim.taken.compare_exchange_strong(free, 1, std::memory_order_acq_rel);
+  return s.claim.win();
 }
 
 constexpr park_kind k_select{"select", unlink_select};
@@ -102,6 +101,12 @@ void complete(select_op& op, void*& box, const completion& done) noexcept {
   }
 }
 
+// Without the channel's lock this only says whether it is worth one.
+PIRN_ALWAYS_INLINE bool may_run(const select_op& op) noexcept {
+  if (op.channel == nullptr) return false;
+  return !(op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive());
+}
+
 // The result of looking at the cases in their random order.
 struct finding {
   bool found = false;
@@ -115,9 +120,7 @@ PIRN_ALWAYS_INLINE void look(select_state& s, bool each_under_its_own_lock, find
   for (std::uint32_t i = 0; i < s.count; ++i) {
     const std::uint32_t k = s.cases[i].order;
     select_op& op = s.ops[k];
-    if (op.channel == nullptr) continue;
-    // Without its lock this only says that it is not worth one; the second look is under all of them.
-    if (op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive()) continue;
+    if (!may_run(op)) continue;
     if (each_under_its_own_lock) lock_of(*op.channel).lock();
     f.what = attempt(op, s.cases[k].box, f.done);
     if (each_under_its_own_lock) lock_of(*op.channel).unlock();
@@ -128,8 +131,9 @@ PIRN_ALWAYS_INLINE void look(select_state& s, bool each_under_its_own_lock, find
   }
 }
 
-void park_on_all(select_state& s, const entry& e) {
-  waiter who(e.current());
+// REQUIRES: inside, on worker w or, when it is null, as a foreign thread; all locks. Gives them back.
+PIRN_ALWAYS_INLINE void park_on_all(select_state& s, worker* w) {
+  waiter who(w != nullptr ? w->current : nullptr);
   for (std::uint32_t i = 0; i < s.count; ++i) {
     select_op& op = s.ops[i];
     if (op.channel == nullptr) continue;
@@ -143,7 +147,7 @@ void park_on_all(select_state& s, const entry& e) {
     enqueue(op.is_send ? op.channel->senders : op.channel->receivers, n);
   }
   if (who.g != nullptr) {
-    park(k_select, &s, switch_work::call(unlock_all_work, &s));
+    park_on(w, k_select, &s, switch_work::call(unlock_all_work, &s));
   } else {
     unlock_all(s);
     foreign_park_begin();
@@ -158,6 +162,17 @@ void park_on_all(select_state& s, const entry& e) {
     const std::lock_guard hold(lock_of(*c));
     if (n.queued) unqueue(n.sending ? c->senders : c->receivers, n);
   }
+}
+
+// After the park: the case that somebody served.
+std::size_t served_case(select_state& s, bool& closed) noexcept {
+  chan_waiter* winner = s.claim.winner;
+  std::uint32_t i = 0;
+  while (s.ops[i].channel == nullptr || &s.cases[i].node() != winner) ++i;
+  closed = s.ops[i].is_send && !winner->success;
+  s.ops[i].received = winner->success && !s.ops[i].is_send;
+  if (winner->success && s.ops[i].is_send && winner->box != nullptr) s.cases[i].box = nullptr;
+  return i;
 }
 
 // Runs one case. In `closed` says that it was a send to a closed channel.
@@ -194,15 +209,8 @@ std::size_t run_one(select_state& s, bool has_default, bool& closed) {
     if (f.found || has_default) {
       unlock_all(s);
     } else {
-      park_on_all(s, e);
-      chan_waiter* winner = s.claim.winner;
-      for (std::uint32_t i = 0; i < s.count; ++i) {
-        if (s.ops[i].channel == nullptr || &s.cases[i].node() != winner) continue;
-        closed = s.ops[i].is_send && !winner->success;
-        s.ops[i].received = winner->success && !s.ops[i].is_send;
-        if (winner->success && s.ops[i].is_send && winner->box != nullptr) s.cases[i].box = nullptr;
-        return i;
-      }
+      park_on_all(s, w);
+      return served_case(s, closed);
     }
   }
   if (!f.found) return s.count;
@@ -253,36 +261,69 @@ std::size_t run_with(select_op* ops, case_state* cases, std::size_t count, bool 
   return chosen;
 }
 
-// The commonest select, when it need not wait: two cases, no boxes, on a goroutine. 2 when neither is ready, or when it
-// is not that select.
-PIRN_ALWAYS_INLINE std::size_t run_ready_of_two(select_op* ops, bool& closed) {
-  constexpr std::size_t k_neither = 2;
-  if (PIRN_UNLIKELY(wants_box(ops[0]) || wants_box(ops[1]))) return k_neither;
+constexpr std::size_t k_not_run = 2;
+
+// The end of run_two(), apart so that what does not park saves no registers. REQUIRES: inside on w; leaves.
+PIRN_NOINLINE std::size_t wait_for_one_of_two(select_op* ops, std::size_t first, worker* w, bool& closed) {
+  case_state cases[2];
+  select_state s;
+  s.ops = ops;
+  s.cases = cases;
+  s.count = 2;
+  const std::uint32_t low = std::less<>()(ops[1].channel, ops[0].channel) ? 1 : 0;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    cases[i].box = nullptr;
+    cases[i].order = i ^ static_cast<std::uint32_t>(first);
+    cases[i].by_lock = i ^ low;
+  }
+  finding f;
+  lock_all(s);
+  look(s, false, f);
+  if (PIRN_UNLIKELY(f.found)) {
+    unlock_all(s);
+    if (f.what == outcome::closed) {
+      closed = ops[f.index].is_send;
+    } else {
+      complete(ops[f.index], cases[f.index].box, f.done);
+    }
+    leave(w);
+    return f.index;
+  }
+  park_on_all(s, w);
+  leave(this_worker());
+  return served_case(s, closed);
+}
+
+// The commonest select in one piece: two cases, no boxes, on a goroutine. k_not_run when it is not that, or when the
+// default may have to run.
+PIRN_ALWAYS_INLINE std::size_t run_two(select_op* ops, bool has_default, bool& closed) {
+  if (PIRN_UNLIKELY(wants_box(ops[0]) || wants_box(ops[1]))) return k_not_run;
   worker* w = try_enter_fast();
-  if (PIRN_UNLIKELY(w == nullptr)) return k_neither;
-  std::size_t chosen = k_neither;
-  const std::size_t first = w->next_random() & 1;
+  if (PIRN_UNLIKELY(w == nullptr)) return k_not_run;
+  // The order matters only when both are ready: without a look at chance there is no branch that it makes unpredictable.
+  const bool ready[2] = {may_run(ops[0]), may_run(ops[1])};
+  const std::size_t first = ready[0] && ready[1] ? w->next_random() & 1 : (ready[0] ? 0 : 1);
   for (std::size_t i = 0; i < 2; ++i) {
+    if (!ready[i ^ first]) break;  // then the first was the only one
     select_op& op = ops[i ^ first];
-    if (op.channel == nullptr) continue;
-    if (op.is_send ? op.channel->nowhere_to_send() : op.channel->nothing_to_receive()) continue;
     completion done;
     spinlock& lock = lock_of(*op.channel);
     lock.lock();
     const outcome what = attempt(op, nullptr, done);
     lock.unlock();
     if (PIRN_UNLIKELY(what == outcome::would_wait)) continue;
-    chosen = i ^ first;
     if (PIRN_LIKELY(what == outcome::done)) {
       void* no_box = nullptr;
       complete(op, no_box, done);
     } else {
       closed = op.is_send;
     }
-    break;
+    leave(w);
+    return i ^ first;
   }
-  leave(this_worker());
-  return chosen;
+  if (!has_default) return wait_for_one_of_two(ops, first, w, closed);
+  leave(w);
+  return k_not_run;
 }
 
 }  // namespace
@@ -294,9 +335,9 @@ std::size_t select_run(select_op* ops, std::size_t count, bool has_default) {
   }
   if (count == 2) {
     bool closed = false;
-    const std::size_t chosen = run_ready_of_two(ops, closed);
+    const std::size_t chosen = run_two(ops, has_default, closed);
     if (PIRN_UNLIKELY(closed)) throw closed_channel("send on closed channel");
-    if (chosen < 2) return chosen;
+    if (PIRN_LIKELY(chosen != k_not_run)) return chosen;
   }
   constexpr std::size_t k_on_stack = 8;
   if (count <= k_on_stack) {
