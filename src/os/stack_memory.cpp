@@ -53,6 +53,11 @@ std::size_t guard_stacks(char* base, std::size_t stride, std::size_t count) noex
   const int saved = errno;
   const std::size_t guard = guard_size(stride);
   std::size_t guarded = 0;
+  // Pages of 16 or 64 KiB (Arm): the kernel would round a smaller guard up, into the stack.
+  if (guard % static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) != 0) {
+    unguarded.fetch_add(count, std::memory_order_relaxed);
+    return 0;
+  }
   if (best_form.load(std::memory_order_relaxed) == guard_form::madvise) {
     if (guard_by_madvise(base, stride, guard, count)) {
       errno = saved;
