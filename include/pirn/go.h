@@ -27,7 +27,8 @@ enum class at_exit {
 };
 
 struct config {
-  // How many goroutines run at once. 0: the GOMAXPROCS environment variable, else the CPUs this process may use.
+  // How many goroutines run at once. 0: the GOMAXPROCS environment variable, else the CPUs in the affinity mask, or
+  // fewer under a CPU quota: that of the tightest control group around the process, rounded up to whole CPUs.
   int gomaxprocs = 0;
   // Bytes of stack each goroutine can use, up to 8 MiB. 0: 192 KiB.
   std::size_t stack_size = 0;

@@ -1,77 +1,28 @@
-// Contract of the context switch: what it saves, who may call it. Layer: os. x86-64 form (System V ABI).
+// Contract of the context switch: what it saves, who may call it. Layer: os. One header per architecture implements it:
+// context_x86_64.h, context_aarch64.h; the first instructions of a goroutine stand in the .cpp beside it.
 //
-// A context is the stack pointer, the frame pointer and the address to go on from. Every other register is declared
-// clobbered at the switch, so the compiler spills just what is live there. The switch ends in an indirect jump, not in
-// `ret`: the return predictor knows nothing of the other stack, the indirect predictor learns each site.
-// The floating-point control words (mxcsr, x87) are callee-saved in the ABI, so they belong to the goroutine: stored at
-// each switch, loaded only when the other side's differ.
+//   struct context        {sp, frame pointer, pc}: where a stack that nobody runs on goes on. A new one is
+//                         {top of the stack, null, &pirn_goroutine_entry}.
+//   struct fp_control     the floating-point control registers; its default is what a process starts with.
+//   switch_fp_control(from, to)   keeps those of the running code in `from` and makes those of `to` hold.
+//   switch_context(from, to)      leaves the running code in `from` and goes on with `to`; returns when somebody
+//                         switches to `from` again, possibly on another thread: nothing read from thread-local storage
+//                         before it may be used after it.
+//   jump_context(to)      goes on with `to` and never comes back.
+//
+// Every register but sp and the frame pointer is declared clobbered at the switch, so the compiler spills just what is
+// live there. The switch ends in an indirect jump, not in a return: the return predictor knows nothing of the other
+// stack, the indirect predictor learns each site.
 #pragma once
-
-#include <cstdint>
-
-#include "os/base.h"
-
-namespace pirn::rt {
-
-struct fp_control {
-  std::uint32_t mxcsr = 0x1f80;  // the ABI's initial value
-  std::uint16_t x87 = 0x037f;
-  std::uint16_t unused = 0;
-};
-
-struct context {
-  void* sp = nullptr;
-  void* bp = nullptr;
-  void* pc = nullptr;
-};
 
 // Where a goroutine that never ran starts: zeroes the frame pointer, ends the unwinder's walk, calls
 // pirn_goroutine_main on the (16-byte aligned) stack it is given.
 extern "C" void pirn_goroutine_entry() noexcept;
 
-PIRN_ALWAYS_INLINE void switch_fp_control(fp_control& from, const fp_control& to) noexcept {
-  asm volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(from.mxcsr), "=m"(from.x87));
-  if (PIRN_UNLIKELY(from.mxcsr != to.mxcsr)) asm volatile("ldmxcsr %0" ::"m"(to.mxcsr));
-  if (PIRN_UNLIKELY(from.x87 != to.x87)) asm volatile("fldcw %0" ::"m"(to.x87));
-}
-
-#ifdef __AVX512F__
-#define PIRN_EXTRA_CLOBBERS                                                                                     \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", \
-      "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#if defined(__x86_64__)
+#include "os/context_x86_64.h"
+#elif defined(__aarch64__)
+#include "os/context_aarch64.h"
 #else
-#define PIRN_EXTRA_CLOBBERS
+#error "pirn: not ported to this architecture; see docs/internals/porting.md"
 #endif
-
-// Leaves the running code in `from` and goes on with `to`; returns when somebody switches to `from` again, possibly on
-// another thread: nothing read from thread-local storage before it may be used after it.
-PIRN_ALWAYS_INLINE void switch_context(context* from, context* to) noexcept {
-  asm volatile(
-      "leaq 1f(%%rip), %%rax\n\t"
-      "movq %%rsp, 0(%%rdi)\n\t"
-      "movq %%rbp, 8(%%rdi)\n\t"
-      "movq %%rax, 16(%%rdi)\n\t"
-      "movq 0(%%rsi), %%rsp\n\t"
-      "movq 8(%%rsi), %%rbp\n\t"
-      "jmpq *16(%%rsi)\n"
-      "1:\tendbr64"
-      : "+D"(from), "+S"(to)
-      :
-      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2",
-        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
-        "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "memory", "cc" PIRN_EXTRA_CLOBBERS);
-}
-
-// Goes on with `to` and never comes back.
-[[noreturn]] PIRN_ALWAYS_INLINE void jump_context(context* to) noexcept {
-  asm volatile(
-      "movq 0(%0), %%rsp\n\t"
-      "movq 8(%0), %%rbp\n\t"
-      "jmpq *16(%0)"
-      :
-      : "S"(to)
-      : "memory");
-  __builtin_unreachable();
-}
-
-}  // namespace pirn::rt

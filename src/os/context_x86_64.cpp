@@ -3,6 +3,7 @@
 
 // The return address is declared undefined, which is how DWARF marks the outermost frame; the zero frame pointer tells
 // walkers by frame pointer the same.
+#ifdef __x86_64__
 asm(R"(
     .text
     .globl pirn_goroutine_entry
@@ -19,3 +20,4 @@ pirn_goroutine_entry:
     .cfi_endproc
     .size pirn_goroutine_entry, .-pirn_goroutine_entry
 )");
+#endif

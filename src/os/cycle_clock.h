@@ -1,6 +1,7 @@
 // Reading CLOCK_MONOTONIC by the cycle counter, at half the cost. Layer: os.
 //
-// Only where the kernel itself keeps time by the TSC (clocksource "tsc": constant, and in step on all CPUs). A reader
+// Only where the kernel itself keeps time by that counter (x86-64: clocksource "tsc"; Arm: "arch_sys_counter"), so that
+// it is constant and in step on all CPUs. A reader
 // keeps one pair of cycles and nanoseconds and extrapolates from it for a millisecond at most, then takes a new one;
 // the rate is measured over the time since the process first looked. Over a millisecond the error stays below a
 // microsecond (the kernel slews by 500 ppm at most). For timers that need not be exact to that; everything else calls
@@ -15,6 +16,16 @@
 
 namespace pirn::rt {
 
+PIRN_ALWAYS_INLINE std::uint64_t read_cycles() noexcept {
+#if defined(__x86_64__)
+  return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+  std::uint64_t count;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(count));
+  return count;
+#endif
+}
+
 // Owner only.
 class cycle_clock {
  public:
@@ -22,12 +33,10 @@ class cycle_clock {
   static constexpr std::int64_t k_error_ns = 1000;
 
   std::int64_t now() noexcept {
-#if defined(__x86_64__)
-    const std::uint64_t passed = __builtin_ia32_rdtsc() - cycles_;
+    const std::uint64_t passed = read_cycles() - cycles_;
     if (PIRN_LIKELY(passed < window_)) {
       return ns_ + static_cast<std::int64_t>((static_cast<unsigned __int128>(passed) * rate_) >> 32);
     }
-#endif
     return refresh();
   }
 

@@ -2,8 +2,6 @@
 #include "os/stack_memory.h"
 
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +9,9 @@
 
 #include "os/base.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -29,9 +30,21 @@ std::atomic<guard_form> best_form{
 #endif
 };
 
+// Advice is free to be ignored, and emulators do ignore what they do not know. A page that can be read is no guard.
+bool is_guarded(char* page) noexcept {
+  static std::atomic<bool> seen_once{false};
+  if (seen_once.load(std::memory_order_relaxed)) return true;
+  if (madvise(page, 1, MADV_POPULATE_READ) == 0) {
+    errno = EINVAL;
+    return false;
+  }
+  seen_once.store(true, std::memory_order_relaxed);
+  return true;
+}
+
 bool guard_by_madvise(char* base, std::size_t stride, std::size_t guard, std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
-    if (madvise(base + i * stride, guard, MADV_GUARD_INSTALL) != 0) return false;
+    if (madvise(base + i * stride, guard, MADV_GUARD_INSTALL) != 0 || !is_guarded(base)) return false;
   }
   return true;
 }
@@ -53,6 +66,11 @@ std::size_t guard_stacks(char* base, std::size_t stride, std::size_t count) noex
   const int saved = errno;
   const std::size_t guard = guard_size(stride);
   std::size_t guarded = 0;
+  // Pages of 16 or 64 KiB (Arm): the kernel would round a smaller guard up, into the stack.
+  if (guard % static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) != 0) {
+    unguarded.fetch_add(count, std::memory_order_relaxed);
+    return 0;
+  }
   if (best_form.load(std::memory_order_relaxed) == guard_form::madvise) {
     if (guard_by_madvise(base, stride, guard, count)) {
       errno = saved;

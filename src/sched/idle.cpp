@@ -140,6 +140,8 @@ void stop_spinning(worker* w) noexcept {
   scheduler& s = *w->sched;
   w->spinning = false;
   s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  light_barrier();  // a locked instruction of x86-64 is a fence for what follows; elsewhere this is the light side to
+                    // ID-2
   // While we span, submitters woke nobody: look once more on their behalf. The barrier makes their queues visible.
   if (s.idle_p_count.load(std::memory_order_relaxed) == 0) return;
   heavy_barrier();

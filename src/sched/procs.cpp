@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "os/cgroup.h"
 #include "os/cpu.h"
 #include "os/membarrier.h"
 #include "sched/entry.h"
@@ -27,7 +28,9 @@ int default_gomaxprocs() noexcept {
     // As in Go: what is no positive number is ignored.
     if (end != text && *end == '\0' && n > 0) return n < k_max_procs ? static_cast<int>(n) : k_max_procs;
   }
-  const int cpus = affinity_cpu_count();
+  int cpus = affinity_cpu_count();
+  const int within = cpus_within(cgroup_cpu_limit());
+  if (within != 0 && within < cpus) cpus = within;
   return cpus < k_max_procs ? cpus : k_max_procs;
 }
 

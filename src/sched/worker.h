@@ -145,8 +145,14 @@ PIRN_ALWAYS_INLINE worker* this_worker() noexcept {
       "movq pirn_current_worker@gottpoff(%%rip), %0\n\t"
       "movq %%fs:(%0), %0"
       : "=r"(w));
-#else
-#error "this_worker(): not ported to this architecture"
+#elif defined(__aarch64__)
+  std::uintptr_t thread;
+  asm volatile(
+      "mrs %1, tpidr_el0\n\t"
+      "adrp %0, :gottprel:pirn_current_worker\n\t"
+      "ldr %0, [%0, :gottprel_lo12:pirn_current_worker]\n\t"
+      "ldr %0, [%1, %0]"
+      : "=&r"(w), "=r"(thread));
 #endif
   return w;
 }

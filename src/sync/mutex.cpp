@@ -79,7 +79,8 @@ void mutex::unlock_slow(std::uint32_t before) {
   const entry e;
   parking_bucket& b = bucket_for(this);
   b.mu.lock();
-  std::uint32_t seen = state_.load(std::memory_order_relaxed);
+  // Acquire: who is handed the lock below follows the last holder, which need not be this thread.
+  std::uint32_t seen = state_.load(std::memory_order_acquire);
   if ((seen & k_locked) != 0 || (seen & k_waiters) == 0) {
     b.mu.unlock();  // somebody took it meanwhile, and will see the waiters when done; or another unlock served them
     return;

@@ -11,12 +11,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <map>
+#include <span>
 #include <string>
 #include <system_error>
 
 namespace pirn_test {
 namespace {
+
+// How this program is started again. The emulator that runs it, if one does, is no interpreter the kernel knows of.
+#ifdef PIRN_TEST_EMULATOR
+constexpr const char* k_emulator[] = {PIRN_TEST_EMULATOR};
+#else
+constexpr std::span<const char* const> k_emulator;
+#endif
 
 constexpr const char* k_child_flag = "--child=";
 constexpr unsigned k_child_limit_seconds = 60;
@@ -34,7 +44,10 @@ std::map<std::string, int (*)()>& registry() {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   alarm(k_child_limit_seconds);
-  execl("/proc/self/exe", "test", flag.c_str(), static_cast<char*>(nullptr));
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  std::vector<const char*> command(std::begin(k_emulator), std::end(k_emulator));
+  command.insert(command.end(), {self.c_str(), flag.c_str(), nullptr});
+  execvp(command[0], const_cast<char**>(command.data()));
   _exit(127);
 }
 
