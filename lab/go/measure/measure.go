@@ -79,3 +79,21 @@ func EachWorker(workers int, body func(worker int)) {
 	}
 	wg.Wait()
 }
+
+// PrintLatencies prints prefix + mean_ns, p50_ns and p99_ns: the medians of what each round's were.
+func PrintLatencies(prefix string, rounds [][]float64) {
+	var mean, p50, p99 []float64
+	for _, round := range rounds {
+		sort.Float64s(round)
+		sum := 0.0
+		for _, ns := range round {
+			sum += ns
+		}
+		mean = append(mean, sum/float64(len(round)))
+		p50 = append(p50, round[(len(round)*50+99)/100-1])
+		p99 = append(p99, round[(len(round)*99+99)/100-1])
+	}
+	fmt.Println(prefix+"mean_ns", Median(mean))
+	fmt.Println(prefix+"p50_ns", Median(p50))
+	fmt.Println(prefix+"p99_ns", Median(p99))
+}

@@ -1,4 +1,4 @@
-// The Go twin of R07: tiny goroutines, and a pool of one worker per P fed by a channel.
+// The Go twin of R07: tiny goroutines, a pool of one worker per P fed by a channel, and one that takes runs.
 // Arguments: N ROUNDS.
 package main
 
@@ -21,37 +21,36 @@ func item() int {
 	return sum
 }
 
-func perItem(n int) int {
-	var right int64
+var wrong int64
+
+func checkedItem() {
+	if item() != expected {
+		atomic.AddInt64(&wrong, 1)
+	}
+}
+
+func perItem(n int) {
 	var wg sync.WaitGroup
+	wg.Add(n)
 	for i := 0; i < n; i++ {
-		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			if item() == expected {
-				atomic.AddInt64(&right, 1)
-			}
+			checkedItem()
 		}()
 	}
 	wg.Wait()
-	return int(right)
 }
 
-func pooled(n int) int {
-	var right int64
+func byChannel(n int) {
 	jobs := make(chan int, 1000)
 	var wg sync.WaitGroup
 	for w := 0; w < runtime.GOMAXPROCS(0); w++ {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			mine := int64(0)
 			for range jobs {
-				if item() == expected {
-					mine++
-				}
+				checkedItem()
 			}
-			atomic.AddInt64(&right, mine)
 		}()
 	}
 	for i := 0; i < n; i++ {
@@ -59,26 +58,36 @@ func pooled(n int) int {
 	}
 	close(jobs)
 	wg.Wait()
-	return int(right)
 }
 
-func alone(n int) int {
-	right := 0
-	for i := 0; i < n; i++ {
-		if item() == expected {
-			right++
+func byRuns(n int) {
+	const run = 100
+	var next int64
+	measure.EachWorker(runtime.GOMAXPROCS(0), func(int) {
+		for {
+			high := int(atomic.AddInt64(&next, run))
+			for i := high - run; i < high && i < n; i++ {
+				checkedItem()
+			}
+			if high >= n {
+				return
+			}
 		}
+	})
+}
+
+func alone(n int) {
+	for i := 0; i < n; i++ {
+		checkedItem()
 	}
-	return right
 }
 
 func main() {
 	n, rounds := measure.Int(1), measure.Int(2)
-	done := func(form func(int) int) func() {
-		return func() { measure.Require(form(n) == n, "an item is missing or wrong") }
+	form := func(name string, work func(int)) measure.Form {
+		return measure.Form{Name: name, Work: func() { work(n) },
+			Check: func() { measure.Require(wrong == 0, "a wrong sum") }}
 	}
-	measure.InTurns(rounds, float64(n),
-		measure.Form{Name: "per_item_ns", Work: done(perItem)},
-		measure.Form{Name: "pooled_ns", Work: done(pooled)},
-		measure.Form{Name: "work_ns", Work: done(alone)})
+	measure.InTurns(rounds, float64(n), form("per_item_ns", perItem), form("channel_pool_ns", byChannel),
+		form("pooled_ns", byRuns), form("work_ns", alone))
 }
