@@ -6,8 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "support/probe.h"
-#include "support/trial.h"
+#include "support/forms.h"
 
 namespace lab {
 namespace {
@@ -58,26 +57,18 @@ int probe(arguments args) {
   return pirn::run([&] {
     column expected(items.size());
     serial(items, expected, steps);
-    const auto timed_ns = [&](void (*form)(const column&, column&, int)) {
-      column out(items.size());
-      const stopwatch watch;
-      form(items, out, steps);
-      const double each = watch.ns() / static_cast<double>(items.size());
-      require(out == expected, "wrong results");
-      return each;
+    column out(items.size());
+    const auto measured = [&](const char* name, void (*form)(const column&, column&, int)) {
+      return lab::form{name, [&, form] { form(items, out, steps); },
+                       [&] {
+                         require(out == expected, "wrong results");
+                         std::fill(out.begin(), out.end(), 0);
+                       }};
     };
-    std::vector<double> slow;
-    std::vector<double> good;
-    std::vector<double> work;
-    for (int i = 0; i < rounds; ++i) {
-      slow.push_back(timed_ns(per_item));
-      good.push_back(timed_ns(chunked));
-      work.push_back(timed_ns(serial));
-    }
     emit("gomaxprocs", pirn::runtime::gomaxprocs());
-    emit("per_item_ns", median(slow));
-    emit("chunked_ns", median(good));
-    emit("work_ns", median(work));
+    measure_in_turns(
+        rounds, static_cast<double>(items.size()),
+        {measured("per_item_ns", per_item), measured("chunked_ns", chunked), measured("work_ns", serial)});
   });
 }
 
@@ -91,9 +82,8 @@ void judge(trial& t) {
   // The document puts a number on the spawn alone (120 ns of CPU an item): ours is what the slow form adds, on all Ps.
   const double spawn_ns = (slow - good) * both.pirn.number("gomaxprocs");
   t.measured("spawn_cpu_ns", spawn_ns);
-  std::vector<trial::reference> references = {{"the document's spawn", spawn_ns, 120}};
-  if (both.go) references.push_back({"Go's slow form", slow, both.go->number("per_item_ns")});
-  t.check_gain({.slow = slow, .improved = good, .ratio = 3, .unit = "ns"}, references);
+  judge_forms(t, both, {.slow = "per_item_ns", .improved = "chunked_ns", .ratio = 3},
+              {{"the document's spawn", spawn_ns, 120}});
 }
 
 const registration entry_s01(entry{

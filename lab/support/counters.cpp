@@ -45,24 +45,13 @@ int counter_probe(arguments args, std::int64_t (*count_by_channel)(const load&))
   const int rounds = int_argument(args, 2);
   return pirn::run([&] {
     const double adds = static_cast<double>(l.workers) * l.ops;
-    const auto ns_each = [&](std::int64_t (*form)(const load&)) {
-      const stopwatch watch;
-      const std::int64_t total = form(l);
-      const double each = watch.ns() / adds;
-      require(static_cast<double>(total) == adds, "a count was lost");
-      return each;
+    const auto counting = [&](std::int64_t (*count)(const load&)) {
+      return [&l, adds, count] { require(static_cast<double>(count(l)) == adds, "a count was lost"); };
     };
-    std::vector<double> channel;
-    std::vector<double> atomic;
-    std::vector<double> sharded;
-    for (int i = 0; i < rounds; ++i) {
-      channel.push_back(ns_each(count_by_channel));
-      atomic.push_back(ns_each(count_by_atomic));
-      sharded.push_back(ns_each(count_by_shards));
-    }
-    emit("channel_ns", median(channel));
-    emit("atomic_ns", median(atomic));
-    emit("sharded_ns", median(sharded));
+    measure_in_turns(rounds, adds,
+                     {{"channel_ns", counting(count_by_channel)},
+                      {"atomic_ns", counting(count_by_atomic)},
+                      {"sharded_ns", counting(count_by_shards)}});
   });
 }
 
@@ -72,12 +61,9 @@ void judge_counters(trial& t, int ops, double document_channel_ns) {
   const paired both = t.beside(repeats, {"8", std::to_string(ops), "3"});
   t.record(both);
   const double channel = both.pirn.number("channel_ns");
-  const double sharded = both.pirn.number("sharded_ns");
   t.measured("channel_to_atomic", channel / both.pirn.number("atomic_ns"));
-  t.measured("channel_to_sharded", channel / sharded);
-  std::vector<trial::reference> references = {{"the document's channel", channel, document_channel_ns}};
-  if (both.go) references.push_back({"Go's channel", channel, both.go->number("channel_ns")});
-  t.check_gain({.slow = channel, .improved = sharded, .ratio = 20, .unit = "ns"}, references);
+  judge_forms(t, both, {.slow = "channel_ns", .improved = "sharded_ns", .ratio = 20},
+              {{"the document's channel", channel, document_channel_ns}});
 }
 
 }  // namespace lab

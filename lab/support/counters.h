@@ -2,12 +2,9 @@
 // Layer: lab/support. Every form is run by `workers` goroutines that add 1 `ops` times each, and its total is checked.
 #pragma once
 
-#include <pirn/pirn.h>
-
 #include <cstdint>
 
-#include "support/probe.h"
-#include "support/trial.h"
+#include "support/forms.h"
 
 namespace lab {
 
@@ -15,16 +12,6 @@ struct load {
   int workers;
   int ops;  // by each worker
 };
-
-// Runs body(worker) in `workers` goroutines and waits.
-template <typename Body>
-void each_worker(int workers, const Body& body) {
-  pirn::wait_group wg;
-  for (int w = 0; w < workers; ++w) {
-    wg.go([&body, w] { body(w); });
-  }
-  wg.wait();
-}
 
 std::int64_t count_by_atomic(const load& l);
 std::int64_t count_by_shards(const load& l);

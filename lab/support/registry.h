@@ -32,6 +32,7 @@ std::vector<entry> all_entries();
 
 inline constexpr std::string_view k_tasks_document = "001_5ffaf974c16737f9";
 inline constexpr std::string_view k_optimise_document = "000_c858c0016dec9a60";
+inline constexpr std::string_view k_runtime_document = "002_53dd8de9f3e15822";
 inline constexpr std::string_view k_source_document = "003_6c670af6701a59a9";
 inline constexpr std::string_view k_essay_document = "004_086d9903690dd641";
 
