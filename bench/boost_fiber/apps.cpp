@@ -15,8 +15,8 @@ using boost::fibers::fiber;
 using buffered = boost::fibers::buffered_channel<number>;
 using unbuffered = boost::fibers::unbuffered_channel<number>;
 
-// A node of the tree sends up the sum of its leaves' numbers; it has ten children unless it is a leaf. As Boost's own
-// program of that name does it: room for all children in the channel, and a child runs at once.
+// A node of the tree sends up the sum of its leaves' numbers; it has ten children unless it is a leaf. As in
+// Boost's own program of that name, there is room for all children in the channel.
 void skynet_node(buffered& up, number first, number leaves) {
   if (leaves == 1) {
     up.push(first);
@@ -25,9 +25,8 @@ void skynet_node(buffered& up, number first, number leaves) {
   buffered sums(16);
   std::array<fiber, 10> children;
   for (number k = 0; k < 10; ++k) {
-    children[static_cast<std::size_t>(k)] = start(boost::fibers::launch::dispatch, [&sums, first, leaves, k] {
-      skynet_node(sums, first + k * (leaves / 10), leaves / 10);
-    });
+    children[static_cast<std::size_t>(k)] =
+        start([&sums, first, leaves, k] { skynet_node(sums, first + k * (leaves / 10), leaves / 10); });
   }
   number sum = 0;
   for (int k = 0; k < 10; ++k) sum += sums.value_pop();

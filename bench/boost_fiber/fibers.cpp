@@ -1,8 +1,11 @@
 // Starts and stops the threads under Boost.Fiber's schedulers. Contract: bench/boost_fiber/fibers.h.
 #include "fibers.h"
 
+#include <malloc.h>
+
 #include <barrier>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -37,9 +40,8 @@ class helpers {
   }
 
  private:
-  // A thread may not look for work at another before that one is there.
   void join_scheduler(int threads) {
-    if (threads > 1) fibers::use_scheduling_algorithm<PIRN_BENCH_ALGO>(PIRN_BENCH_ALGO_ARGS);
+    if (threads > 1) fibers::use_scheduling_algorithm<fibers::algo::shared_work>();
     registered_.arrive_and_wait();
   }
 
@@ -62,6 +64,7 @@ stack_sources& stacks() {
 void run_inside(int threads, const std::function<void()>& body) {
   if (!running) {
     stacks().one_thread = threads == 1;
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
     running.emplace(threads);
   }
   std::exception_ptr failure;

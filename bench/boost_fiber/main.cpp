@@ -12,9 +12,9 @@ namespace pirn_bench {
 namespace {
 
 int main_program(std::span<char*> arguments) {
-  const std::array families = {spawn_workloads(), channel_workloads(), sched_workloads(),
-                               mutex_workloads(), sync_workloads(),    select_workloads(),
-                               timer_workloads(), app_workloads(),     parked_workloads(), idle_workloads()};
+  const std::array families = {spawn_workloads(),  channel_workloads(), sched_workloads(), mutex_workloads(),
+                               sync_workloads(),   select_workloads(),  timer_workloads(), app_workloads(),
+                               parked_workloads(), idle_workloads()};
   const int status = bench_main({"boost-fiber-bench", families, run_inside}, arguments);
   stop_threads();
   return status;

@@ -126,7 +126,7 @@ struct program {
   const char* name;
   std::span<const std::span<const workload>> families;
   void (*inside)(int procs, const std::function<void()>& body);  // runs it in the runtime; what it throws comes out
-  int (*subject)(int procs) = nullptr;  // idle_subject, or nothing
+  int (*subject)(int procs) = nullptr;                           // idle_subject, or nothing
 };
 
 int bench_main(const program& p, std::span<char*> arguments);
