@@ -4,11 +4,12 @@
 // under the bucket's lock; `locked` is set by compare-and-swap by anyone, but under `starving` only by the unlocker for
 // the first waiter. Taking is an acquire, giving back a release; a hand-over passes through the bucket's lock and
 // ready().
+#include "pirn/sync/mutex.h"
+
 #include <mutex>
 
 #include "os/clock.h"
 #include "os/fatal.h"
-#include "pirn/sync.h"
 #include "sync/parking_lot.h"
 
 namespace pirn {

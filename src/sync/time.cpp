@@ -13,7 +13,7 @@
 #include "os/clock.h"
 #include "sched/entry.h"
 #include "sync/chan_wait.h"
-#include "timer/timer_heap.h"
+#include "sync/timers.h"
 
 namespace pirn {
 
@@ -31,9 +31,6 @@ std::int64_t instant_after(duration d) noexcept {
   const std::int64_t now = now_ns();
   return d.count() > k_forever - now ? k_forever : now + d.count();
 }
-
-// The heap of the P that runs here; a foreign thread takes the first P's, which outlives the run.
-timer_heap& heap_here(const entry& e) { return e.on() != nullptr ? *e.on()->p->timers : timer_heap_of(0); }
 
 void sleep_until_ns(std::int64_t when) {
   const entry e;
@@ -165,14 +162,6 @@ bool drain(timer_state& t) noexcept {
 std::int64_t timer_instant(const entry& e, duration d) noexcept {
   const std::int64_t now = e.on() != nullptr ? e.on()->clock_now() + cycle_clock::k_error_ns : now_ns();
   return d.count() > k_forever - now ? k_forever : now + d.count();
-}
-
-// A thread without a P has armed a timer: while every P is idle nobody would look at it by itself.
-void announce(const entry& e) noexcept {
-  if (e.on() != nullptr) return;
-  // The timer must be seen by whoever goes idle without a barrier of his own; see [ID-2] and models/timer.pml.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (scheduler* s = the_scheduler.load(std::memory_order_acquire)) wake_if_needed(*s);
 }
 
 }  // namespace

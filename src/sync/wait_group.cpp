@@ -1,13 +1,9 @@
-// pirn::wait_group past its fast path. Layer: sync.
-//
-// State: counter << 32 | waiters. A waiter counts itself under the bucket's lock, by compare-and-swap while the counter
-// is not zero; so whoever brings the counter to zero sees, in the value it got back, whether there is anyone to wake,
-// and the group lives until they are woken.
-#include <mutex>
+// pirn::wait_group past its fast path. Layer: sync. The protocol: sync/countdown.h.
+#include "pirn/sync/wait_group.h"
+
 #include <stdexcept>
 
-#include "pirn/sync.h"
-#include "sync/parking_lot.h"
+#include "sync/countdown.h"
 
 namespace pirn {
 
@@ -29,32 +25,9 @@ void wait_group::settle(int n, std::uint64_t after) {
     state_.fetch_sub(delta, std::memory_order_relaxed);
     throw std::logic_error("sync: WaitGroup misuse: Add called concurrently with Wait");
   }
-  if (counter > 0 || waiters == 0) return;
-  const entry e;
-  parking_bucket& b = bucket_for(this);
-  b.mu.lock();
-  state_.fetch_sub(waiters, std::memory_order_relaxed);
-  parked_node* list = take_all(b, this);
-  b.mu.unlock();
-  resume_all(list);
+  if (counter == 0 && waiters != 0) wake_at_zero(state_, waiters);
 }
 
-void wait_group::wait_slow() {
-  const entry e;
-  parking_bucket& b = bucket_for(this);
-  b.mu.lock();
-  std::uint64_t seen = state_.load(std::memory_order_acquire);
-  do {
-    if ((seen >> 32) == 0) {
-      b.mu.unlock();
-      return;
-    }
-  } while (!state_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire));
-  parked_node n(e.current());
-  n.key = this;
-  b.push_back(n);
-  suspend(n, k_group_wait, &n, b.mu);
-  // The waker's counter change is a release that ready() carries over; nothing of the group is touched here.
-}
+void wait_group::wait_slow() { wait_for_zero(state_, k_group_wait); }
 
 }  // namespace pirn
