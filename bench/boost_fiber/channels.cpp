@@ -65,6 +65,7 @@ void pingpong_pairs(run_state& r) {
   std::vector<number> sums(static_cast<std::size_t>(r.procs()));
   const double ns = r.median_ns(7, [n, &sums] {
     std::vector<fiber> pairs;
+    pairs.reserve(sums.size());
     for (number& mine : sums) {
       pairs.push_back(start([&mine, n] { mine = play_buffered(n); }));
     }
@@ -125,6 +126,8 @@ void chan_mpmc(run_state& r) {
     buffered sums(2 * k_crowd);
     std::vector<fiber> producers;
     std::vector<fiber> consumers;
+    producers.reserve(k_crowd);
+    consumers.reserve(k_crowd);
     for (number p = 0; p < k_crowd; ++p) {
       producers.push_back(start([&c, p, each] {
         for (number i = 0; i < each; ++i) c.push(p * each + i);

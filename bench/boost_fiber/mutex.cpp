@@ -40,6 +40,7 @@ void mutex_contended(run_state& r) {
   const double ns = r.median_ns(7, [each, &g = *g] {
     const number before = g.counter;
     std::vector<boost::fibers::fiber> crowd;
+    crowd.reserve(k_crowd);
     for (int k = 0; k < k_crowd; ++k) {
       crowd.push_back(start([&g, each] {
         for (number i = 0; i < each; ++i) g.increment();

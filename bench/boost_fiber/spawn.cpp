@@ -64,6 +64,7 @@ void spawn_parallel(run_state& r) {
     for (auto& mine : marks) mine.assign(static_cast<std::size_t>(each), 0);
     const stopwatch watch;
     std::vector<fiber> spawners;
+    spawners.reserve(marks.size());
     for (auto& mine : marks) {
       spawners.push_back(start([&mine] { spawn_all(mine.data(), static_cast<number>(mine.size())); }));
     }

@@ -4,6 +4,9 @@
 
 #include <pirn/pirn.h>
 
+#include <atomic>
+#include <mutex>
+
 #include "bench.h"
 
 namespace pirn_bench {
@@ -48,8 +51,69 @@ void waitgroup(run_state& r) {
   r.report(ns / static_cast<double>(k_crowd * rounds));
 }
 
+// Two goroutines hand a turn to each other. An op is one turn: take the lock, wait until it is ours, pass it on,
+// signal.
+void cond_signal(run_state& r) {
+  const number each = r.count(100'000, 100);
+  const double ns = r.median_ns(7, [each] {
+    pirn::mutex mu;
+    pirn::condition_variable changed;
+    int turn = 0;
+    number turns = 0;
+    pirn::wait_group wg;
+    wg.add(2);
+    for (int me = 0; me < 2; ++me) {
+      pirn::go([&, me, each] {
+        for (number i = 0; i < each; ++i) {
+          std::unique_lock lock(mu);
+          while (turn != me) changed.wait(lock);
+          turn = 1 - me;
+          ++turns;
+          changed.notify_one();
+        }
+        wg.done();
+      });
+    }
+    wg.wait();
+    if (turns != 2 * each) fail("%ld turns", static_cast<long>(turns));
+  });
+  r.report(ns / static_cast<double>(2 * each));
+}
+
+// Eight goroutines share two permits and give way while they hold one, so that the others have to wait. An op is an
+// acquire, a yield and a release.
+void semaphore(run_state& r) {
+  constexpr int k_crowd = 8;
+  constexpr number k_permits = 2;
+  const number each = r.count(20'000, 100);
+  const double ns = r.median_ns(7, [each] {
+    pirn::semaphore permits(k_permits);
+    std::atomic<number> holders = 0;
+    std::atomic<number> excess = 0;
+    pirn::wait_group wg;
+    wg.add(k_crowd);
+    for (int k = 0; k < k_crowd; ++k) {
+      pirn::go([&, each] {
+        for (number i = 0; i < each; ++i) {
+          permits.acquire();
+          if (++holders > k_permits) ++excess;
+          pirn::runtime::gosched();
+          --holders;
+          permits.release();
+        }
+        wg.done();
+      });
+    }
+    wg.wait();
+    if (excess != 0 || holders != 0) fail("%ld times too many held a permit", static_cast<long>(excess));
+  });
+  r.report(ns / static_cast<double>(k_crowd * each));
+}
+
 constexpr workload k_workloads[] = {
     {"waitgroup", "ns/op", waitgroup},
+    {"cond_signal", "ns/op", cond_signal},
+    {"semaphore", "ns/op", semaphore},
 };
 
 }  // namespace
