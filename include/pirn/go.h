@@ -1,4 +1,4 @@
-// Starting the runtime and goroutines: run, go, spawn.
+// Starting the runtime and goroutines: run, go, spawn, scope.
 #pragma once
 
 #include <cxxabi.h>
@@ -15,6 +15,7 @@
 
 #include "pirn/detail/one_shot.h"
 #include "pirn/detail/start.h"
+#include "pirn/scope.h"
 
 namespace pirn {
 

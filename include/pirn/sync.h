@@ -8,4 +8,5 @@
 #include "pirn/sync/mutex.h"
 #include "pirn/sync/once.h"
 #include "pirn/sync/semaphore.h"
+#include "pirn/sync/shared_mutex.h"
 #include "pirn/sync/wait_group.h"

@@ -27,6 +27,7 @@ _Unwind_Reason_Code stop_at_end(int, _Unwind_Action actions, _Unwind_Exception_C
 }  // namespace
 
 void unwind_current() {
+  this_worker()->current->flags |= k_g_leaving;
   // Not on this stack: the destructors of outer frames run where this frame lies.
   auto* exception = new _Unwind_Exception;
   std::memset(exception, 0, sizeof *exception);

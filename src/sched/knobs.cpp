@@ -146,4 +146,9 @@ void go_of_nil() noexcept { rt::fatal("go of nil func value"); }
 
 void panic_with_current_exception() noexcept { rt::panic_with_current_exception(); }
 
+bool leaves_by_force() noexcept {
+  const rt::worker* w = rt::this_worker();
+  return w != nullptr && w->current != nullptr && (w->current->flags & rt::k_g_leaving) != 0;
+}
+
 }  // namespace pirn::detail

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "os/clock.h"
+#include "os/thread_slot.h"
 #include "sched/entry.h"
 
 namespace pirn::rt {
@@ -91,6 +92,7 @@ void attach_thread(worker* w) noexcept {
   w->eh = exception_globals();
   w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();
+  w->thread_slot = take_thread_slot();
 #ifdef PIRN_TSAN
   w->sched_san.fiber = __tsan_get_current_fiber();
   w->sched_san.busy = &w->sched_fiber_busy;
@@ -109,6 +111,7 @@ void attach_thread(worker* w) noexcept {
 }
 
 void detach_thread() noexcept {
+  give_thread_slot_back(this_worker()->thread_slot);
   pirn_current_worker = nullptr;
   compiler_barrier();
 }

@@ -114,6 +114,7 @@ struct alignas(k_cache_line) worker : untracked {
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;
   pthread_t thread{};
+  int thread_slot = -1;  // this thread's own cell in tables of counters (os/thread_slot.h); constant after start
 
   // The two below are not inline: the layers above are instrumented under ThreadSanitizer, and to it two goroutines
   // that ran on one worker in turn would race here.

@@ -22,10 +22,11 @@ struct semaphore_access {
     std::ptrdiff_t units;
   };
 
-  // Serves those in front as far as `free` units go. REQUIRES: the lock, k_waiters set.
-  static void serve(semaphore& s, std::ptrdiff_t free, taken_waiters& served) noexcept {
+  // Serves those in front as far as `free` units go. At the end of a run the goroutines among them are to be unlinked,
+  // not served. REQUIRES: the lock, k_waiters set.
+  static void serve(semaphore& s, std::ptrdiff_t free, bool only_threads, taken_waiters& served) noexcept {
     while (auto* r = static_cast<request*>(first_of(s.queue_))) {
-      if (r->units > free) break;
+      if (r->units > free || (only_threads && r->g != nullptr)) break;
       free -= r->units;
       served.take(s.queue_, *r);
     }
@@ -43,7 +44,7 @@ struct semaphore_access {
     const bool mine = r.queued;
     if (mine) {
       remove(s.queue_, r);
-      serve(s, static_cast<std::ptrdiff_t>(s.state_.load(std::memory_order_acquire) >> 1), served);
+      serve(s, static_cast<std::ptrdiff_t>(s.state_.load(std::memory_order_acquire) >> 1), true, served);
     }
     lock_of(s.queue_).unlock();
     served.resume_all();
@@ -110,7 +111,7 @@ void semaphore::release_slow(std::ptrdiff_t n) {
     }
     const auto free = static_cast<std::ptrdiff_t>(seen >> 1);
     too_much = n > size_ - free;
-    if (!too_much) detail::semaphore_access::serve(*this, free + n, served);
+    if (!too_much) detail::semaphore_access::serve(*this, free + n, false, served);
     lock.unlock();
     served.resume_all();
     break;

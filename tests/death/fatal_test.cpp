@@ -94,6 +94,52 @@ TEST(fatal, unlock_of_what_is_not_locked) {
   }
 }
 
+// Go: TestMutexMisuse, the RWMutex part
+PIRN_CHILD(rw_unlock_new) {
+  return misusing([] { pirn::shared_mutex().unlock(); });
+}
+PIRN_CHILD(rw_unlock_read_locked) {
+  return misusing([] {
+    pirn::shared_mutex m;
+    m.lock_shared();
+    m.unlock();
+  });
+}
+PIRN_CHILD(rw_unlock_twice) {
+  return misusing([] {
+    pirn::shared_mutex m;
+    m.lock();
+    m.unlock();
+    m.unlock();
+  });
+}
+PIRN_CHILD(rw_runlock_new) {
+  return misusing([] { pirn::shared_mutex().unlock_shared(); });
+}
+PIRN_CHILD(rw_runlock_write_locked) {
+  return misusing([] {
+    pirn::shared_mutex m;
+    m.lock();
+    m.unlock_shared();
+  });
+}
+PIRN_CHILD(rw_runlock_twice) {
+  return misusing([] {
+    pirn::shared_mutex m;
+    m.lock_shared();
+    m.unlock_shared();
+    m.unlock_shared();
+  });
+}
+TEST(fatal, unlock_of_a_shared_mutex_that_is_not_locked) {
+  for (const char* child : {"rw_unlock_new", "rw_unlock_read_locked", "rw_unlock_twice"}) {
+    expect_fatal(child, "sync: Unlock of unlocked RWMutex", "goroutine 1 [running]:\n");
+  }
+  for (const char* child : {"rw_runlock_new", "rw_runlock_write_locked", "rw_runlock_twice"}) {
+    expect_fatal(child, "sync: RUnlock of unlocked RWMutex", "goroutine 1 [running]:\n");
+  }
+}
+
 PIRN_CHILD(unlock_in_goroutine) {
   return pirn::run(with_procs(2), [] {
     pirn::go([] {

@@ -115,6 +115,22 @@ TEST(panic, is_what_an_exception_in_a_dropped_handle_is) {
   expect_panic("handle_dropped_later", "nobody takes it", "own_error");
 }
 
+// A scope's first exception that nobody took.
+PIRN_CHILD(scope_not_waited_for) {
+  pirn::run(with_procs(2), [] {
+    {
+      pirn::scope s;
+      s.go([] { throw own_error("in a scope"); });
+    }
+    std::printf("main went on\n");
+    std::fflush(stdout);
+  });
+  return 0;
+}
+TEST(panic, is_what_an_exception_that_a_scope_still_has_is) {
+  expect_panic("scope_not_waited_for", "in a scope", "own_error");
+}
+
 // Go: TestIssue76126. A panic in WaitGroup.Go ends the process before Wait returns.
 PIRN_CHILD(wait_group_go) {
   pirn::run(with_procs(2), [] {

@@ -67,4 +67,7 @@ void run(const run_settings& settings, void (*fn)(void*), void* arg);
 // Ends the process as an exception that leaves a goroutine does. REQUIRES: inside a catch block.
 [[noreturn]] void panic_with_current_exception() noexcept;
 
+// Whether the current goroutine is being unwound by goexit() or the end of the run.
+bool leaves_by_force() noexcept;
+
 }  // namespace pirn::detail

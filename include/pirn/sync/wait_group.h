@@ -42,15 +42,15 @@ class wait_group {
   template <class F>
     requires std::is_invocable_v<std::decay_t<F>>
   void go(F&& f) {
+    detail::new_goroutine g;
     add(1);
     try {
-      detail::new_goroutine g;
       detail::closure_ops<counted<std::decay_t<F>>>::put(g.slot(), this, std::forward<F>(f));
-      g.start();
     } catch (...) {
       done();
       throw;
     }
+    g.start();  // from here on it is the closure that counts itself out
   }
 
  private:
