@@ -5,12 +5,53 @@
 #include <pirn/pirn.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
+#include <shared_mutex>
+#include <vector>
 
 #include "bench.h"
 
 namespace pirn_bench {
 namespace {
+
+// Readers of one lock, one per proc, and nobody who writes while they read.
+void rwmutex_read(run_state& r) {
+  const number each = r.count(1'000'000, 100);
+  struct guarded {
+    pirn::shared_mutex mu;
+    number value = 0;
+  };
+  // A cache line each, and the neighbour that is fetched with it.
+  struct alignas(128) reader {
+    number sum = 0;
+  };
+  const auto g = std::make_unique<guarded>();
+  std::vector<reader> readers(static_cast<std::size_t>(r.procs()));
+  const double ns = r.median_ns(7, [each, &g = *g, &readers] {
+    g.mu.lock();
+    const number value = ++g.value;
+    g.mu.unlock();
+    pirn::wait_group wg;
+    wg.add(static_cast<int>(readers.size()));
+    for (reader& mine : readers) {
+      mine.sum = 0;
+      pirn::go([&wg, &g, &mine, each] {
+        for (number i = 0; i < each; ++i) {
+          const std::shared_lock hold(g.mu);
+          mine.sum += g.value;
+          keep(mine.sum);
+        }
+        wg.done();
+      });
+    }
+    wg.wait();
+    for (const reader& one : readers) {
+      if (one.sum != each * value) fail("a reader's sum is %ld", static_cast<long>(one.sum));
+    }
+  });
+  r.report(ns / static_cast<double>(each));
+}
 
 // A starting gun and a finishing line, again and again: eight wait for the gun, one waits for the eight. Two of each
 // in turn, so that one can be set up while the other is in use. An op is one runner's wait and done.
@@ -111,6 +152,7 @@ void semaphore(run_state& r) {
 }
 
 constexpr workload k_workloads[] = {
+    {"rwmutex_read", "ns/op each", rwmutex_read},
     {"waitgroup", "ns/op", waitgroup},
     {"cond_signal", "ns/op", cond_signal},
     {"semaphore", "ns/op", semaphore},
