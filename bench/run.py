@@ -20,6 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SAMPLE_LIMIT_S = 180
+SCALING_PROCS = (1, 2, 4, 8, 16)
 
 
 class Refused(Exception):
@@ -32,8 +33,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def child_environment():
-    """The environment without the knobs of either runtime: the figures are those of stock settings."""
-    knobs = ("GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOGC", "PIRN_DEBUG")
+    """The environment without the knobs of the runtimes: the figures are those of stock settings."""
+    knobs = ("GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOGC", "PIRN_DEBUG", "TOKIO_WORKER_THREADS")
     return {name: value for name, value in os.environ.items() if name not in knobs}
 
 
@@ -79,7 +80,62 @@ def build_go(build_dir, note):
     return binary
 
 
-PEERS = {"go": build_go}
+def build_tokio(build_dir, note):
+    """Builds the Tokio side with Cargo; its path, or None (said why) when this machine cannot."""
+    search = os.pathsep.join([os.environ.get("PATH", ""), os.path.expanduser("~/.cargo/bin")])
+    cargo = shutil.which("cargo", path=search)
+    if cargo is None:
+        note("tokio: skipped, there is no Cargo on this machine")
+        return None
+    project = HERE / "tokio"
+    manifest = (project / "Cargo.toml").read_text()
+    needed = re.search(r'^rust-version = "(\d+)\.(\d+)"', manifest, re.MULTILINE)
+    version = re.search(r"cargo (\d+)\.(\d+)\.\d+", output_of([cargo, "--version"], cwd=project).stdout)
+    if version is None:
+        note(f"tokio: skipped, {cargo} does not tell its version")
+        return None
+    if tuple(map(int, version.groups())) < tuple(map(int, needed.groups())):
+        note(f"tokio: skipped, {cargo} is older than {needed[1]}.{needed[2]}")
+        return None
+    environment = child_environment() | {"CARGO_NET_RETRY": "1", "CARGO_HTTP_TIMEOUT": "20"}
+    environment["PATH"] = search
+    # What is here already is used without asking the network whether there is more.
+    for where in (["--offline"], []):
+        fetched = output_of([cargo, "fetch", *where], cwd=project, env=environment)
+        if fetched.returncode == 0:
+            break
+    else:
+        reason = [line for line in fetched.stderr.splitlines() if line.strip()] or ["no reason given"]
+        note(f"tokio: skipped, its crates cannot be had ({reason[-1].strip()})")
+        return None
+    target = build_dir / "bench" / "tokio"
+    built = output_of([cargo, "build", "--release", "--offline", "--target-dir", str(target)], cwd=project,
+                      env=environment)
+    if built.returncode != 0:
+        raise RuntimeError("the Tokio side does not build:\n" + built.stderr.strip())
+    tokio = re.search(r'^tokio = .*"=([\d.]+)"', manifest, re.MULTILINE)
+    note(f"tokio: {tokio[1]}, {version[0]} ({cargo})")
+    return target / "release" / "tokio-bench"
+
+
+def build_boost_fiber(build_dir, note):
+    """Builds the Boost.Fiber side, a part of the CMake project where the library is installed; its path, or None."""
+    program = "boost-fiber-bench"
+    # Configured anew, for a library installed since.
+    if output_of(["cmake", str(build_dir)]).returncode != 0:
+        raise RuntimeError(f"cmake cannot configure '{build_dir}'")
+    if program not in output_of(["cmake", "--build", str(build_dir), "--target", "help"]).stdout:
+        note("boost_fiber: skipped, Boost.Fiber is not installed (Debian: libboost-fiber-dev)")
+        return None
+    built = output_of(["cmake", "--build", str(build_dir), "--target", program])
+    if built.returncode != 0:
+        raise RuntimeError("the Boost.Fiber side does not build:\n" + built.stdout.strip())
+    version = re.search(r"^Boost_DIR:PATH=.*-([\d.]+)$", (build_dir / "CMakeCache.txt").read_text(), re.MULTILINE)
+    note("boost_fiber: " + (version[1] if version else "of unknown version"))
+    return build_dir / "bench" / program
+
+
+PEERS = {"go": build_go, "tokio": build_tokio, "boost_fiber": build_boost_fiber}
 
 
 def names_of(binary):
@@ -132,20 +188,36 @@ class Figure:
         ours, theirs = self.median("pirn"), self.median(peer)
         return theirs / ours if ours and theirs and not self.unit.endswith("/s") else None
 
-    def target(self, targets):
-        return targets["figures"].get(self.name, {}).get(str(self.procs), {})
+    def goals(self, targets, at_one):
+        """What is to be reached as (of whom, what, ok or MISS); without those that nothing can be held against."""
+        goals, ours = [], self.median("pirn")
+        own = targets["figures"].get(self.name, {}).get(str(self.procs), {})
+        for peer in self.samples:
+            least, ratio = least_ratio(self, peer, targets), self.ratio(peer)
+            if least is not None and ratio is not None:
+                goals.append((peer, f">= {least:g}x", ratio >= least))
+        if "max" in own and ours is not None:
+            goals.append(("pirn", f"<= {digits(own['max'])}", ours <= own["max"]))
+        alone = at_one.median("pirn") if at_one else None
+        if "of_one" in own and ours is not None and alone:
+            goals.append(("pirn", f"<= {own['of_one']:g}x of 1 proc", ours <= own["of_one"] * alone))
+        return [(who, what, "ok" if reached else "MISS") for who, what, reached in goals]
 
-    def verdict(self, targets):
-        """ok, MISS, or empty where there is no target or nothing to hold against it."""
-        target, ours = self.target(targets), self.median("pirn")
-        if ours is None or not target:
-            return ""
-        if "max" in target:
-            return "ok" if ours <= target["max"] else "MISS"
-        ratio = self.ratio(targets["against"])
-        if ratio is None:
-            return ""
-        return "ok" if ratio >= target["ratio"] else "MISS"
+
+def load_targets():
+    return json.loads((HERE / "targets.json").read_text())
+
+
+def least_ratio(figure, peer, targets):
+    """How many times as long the peer is to take at least, or None."""
+    procs = str(figure.procs)
+    if peer == targets["against"]:
+        return targets["figures"].get(figure.name, {}).get(procs, {}).get("ratio")
+    wanted = targets["peers"].get(peer)
+    # The parts of a figure ("name.part") explain it; only the whole is judged.
+    if wanted is None or procs not in wanted["procs"] or "." in figure.name or figure.name in wanted["except"]:
+        return None
+    return wanted["figures"].get(figure.name, wanted["every"])
 
 
 def measure(name, procs, rounds, contenders, progress):
@@ -179,32 +251,39 @@ def digits(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def target_text(target):
-    if "ratio" in target:
-        return f">= {target['ratio']:g}x"
-    return f"<= {digits(target['max'])}" if "max" in target else ""
-
-
 def ratio_text(ratio):
     return "" if ratio is None else f"{ratio:.2f}x"
 
 
-def row(figure, peers, targets):
+def goals_text(goals, peers):
+    """The names are told only where there are several."""
+    return ", ".join(" ".join([who] * (len(peers) > 1 and who in peers) + [what, verdict]) for who, what, verdict in goals)
+
+
+def row(figure, peers, goals):
     cells = [f"{figure.name:<25}", f"{figure.procs:>5}", f"{figure.unit:<18}"]
     for contender in ["pirn", *peers]:
         values = figure.samples.get(contender)
         spread = f"({digits(min(values))}-{digits(max(values))})" if values else ""
         cells.append(f"{digits(figure.median(contender)):>7} {spread:<16}")
-    cells += [f"{ratio_text(figure.ratio(peer)):>8}" for peer in peers]
-    cells.append(f"{target_text(figure.target(targets)):>9} {figure.verdict(targets):<4}")
+    cells += [f"{ratio_text(figure.ratio(peer)):>{len(peer) + 5}}" for peer in peers]
+    cells.append(f"{goals_text(goals, peers)}")
     return "  ".join(cells).rstrip()
 
 
 def header(peers):
     cells = [f"{'workload':<25}", "procs", f"{'unit':<18}"]
     cells += [f"{contender + ' median (min-max)':<24}" for contender in ["pirn", *peers]]
-    cells += [f"{peer + '/pirn':>8}" for peer in peers]
-    return "  ".join([*cells, f"{'target':>9}"])
+    cells += [f"{peer}/pirn" for peer in peers]
+    return "  ".join([*cells, "target"])
+
+
+def grouped(figures):
+    """{name: {procs: figure}}, in the order of the run."""
+    by_name = {}
+    for figure in figures:
+        by_name.setdefault(figure.name, {})[figure.procs] = figure
+    return by_name
 
 
 def markdown(figures, peers, procs_list, targets):
@@ -214,17 +293,34 @@ def markdown(figures, peers, procs_list, targets):
         at = f" ({procs} proc{'s' if procs > 1 else ''})"
         titles += ["pirn" + at] + [peer + at for peer in peers] + [f"{peer}/pirn" for peer in peers] + ["target"]
     lines = ["| " + " | ".join(titles) + " |", "| --- | --- |" + " ---: |" * (len(titles) - 2)]
-    by_name = {}
-    for figure in figures:
-        by_name.setdefault(figure.name, {})[figure.procs] = figure
-    for name, at_procs in by_name.items():
+    for name, at_procs in grouped(figures).items():
         cells = [name, next((figure.unit for figure in at_procs.values() if figure.unit), "")]
         for procs in procs_list:
             figure = at_procs.get(procs) or Figure(name, "", procs)
             cells += [digits(figure.median(contender)) for contender in ["pirn", *peers]]
             cells += [ratio_text(figure.ratio(peer)) for peer in peers]
-            cells.append(f"{target_text(figure.target(targets))} {figure.verdict(targets)}".strip())
+            cells.append(goals_text(figure.goals(targets, at_procs.get(1)), peers))
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def scaling_table(figures, contenders, procs_list):
+    """How each contender's medians change with the procs."""
+    lines = ["", "scaling: the median over that of 1 proc. Perfect are 1.00x where the unit says 'each' (every proc does the",
+             "same work) and 1/procs where a fixed amount of work can be shared.",
+             f"{'workload':<25}  {'contender':<11}  {'unit':<18}  {'1 proc':>8}"
+             + "".join(f"  {procs:>4} procs" for procs in procs_list if procs > 1)]
+    for name, at_procs in grouped(figures).items():
+        for contender in contenders:
+            alone = at_procs[1].median(contender) if 1 in at_procs else None
+            if not alone:
+                continue
+            line = f"{name:<25}  {contender:<11}  {at_procs[1].unit:<18}  {digits(alone):>8}"
+            for procs in procs_list:
+                if procs > 1:
+                    median = at_procs[procs].median(contender) if procs in at_procs else None
+                    line += f"  {'-' if median is None else f'{median / alone:.2f}x':>10}"
+            lines.append(line)
     return "\n".join(lines)
 
 
@@ -248,25 +344,40 @@ def words(text):
     return [word for word in text.split(",") if word]
 
 
+def procs_of(text):
+    numbers = text.split(",")
+    if not all(re.fullmatch(r"[1-9]\d{0,3}", number) for number in numbers):
+        raise Refused(f"--procs takes numbers from 1, separated by commas, not '{text}'")
+    return list(dict.fromkeys(map(int, numbers)))
+
+
 def parse(arguments):
     parser = Parser(prog="bench", description="Runs the benchmarks of pirn and of its peers, interleaved.",
                     allow_abbrev=False)
     parser.add_argument("--build", required=True, metavar="DIR", help="the build folder that holds bench/pirn-bench")
-    parser.add_argument("--peers", default="go", metavar="P[,P]", help=f"of: {', '.join(PEERS)}; '' for none")
+    parser.add_argument("--peers", default=",".join(PEERS), metavar="P[,P]",
+                        help=f"of: {', '.join(PEERS)} (all that this machine has); '' for none")
     parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these workloads only")
-    parser.add_argument("--procs", default="1,2", metavar="N[,N]", help="numbers of procs (1,2)")
+    parser.add_argument("--procs", metavar="N[,N]", help="numbers of procs (1,2)")
+    parser.add_argument("--scaling", action="store_true",
+                        help="procs 1, 2, 4, 8, 16 as far as there are CPUs, and how each figure changes with them")
     parser.add_argument("--rounds", type=int, metavar="N", help="processes per figure and contender (7; heavy ones fewer)")
     parser.add_argument("--json", metavar="FILE", help="also write the medians there")
     parser.add_argument("--table-md", action="store_true", help="print a Markdown table; all else goes to stderr")
+    parser.add_argument("--check-arguments", action="store_true", help="only refuse bad arguments")
     asked = parser.parse_args(arguments)
     asked.build = pathlib.Path(asked.build).resolve()
     asked.peers, asked.only = words(asked.peers), words(asked.only)
     for peer in asked.peers:
         if peer not in PEERS:
             raise Refused(f"unknown peer '{peer}' (known: {', '.join(PEERS)})")
-    if not all(re.fullmatch(r"[1-9]\d{0,3}", word) for word in words(asked.procs)) or not words(asked.procs):
-        raise Refused(f"--procs takes numbers from 1, not '{asked.procs}'")
-    asked.procs = [int(word) for word in words(asked.procs)]
+    if asked.scaling and asked.procs is not None:
+        raise Refused("--scaling has its own numbers of procs: not together with --procs")
+    if asked.scaling:
+        cpus = len(os.sched_getaffinity(0))
+        asked.procs = [procs for procs in SCALING_PROCS if procs <= cpus]
+    else:
+        asked.procs = procs_of("1,2" if asked.procs is None else asked.procs)
     if asked.rounds is not None and asked.rounds < 1:
         raise Refused("--rounds takes a number from 1")
     if asked.json and not os.access(pathlib.Path(asked.json).resolve().parent, os.W_OK):
@@ -296,6 +407,8 @@ def machine_line():
 
 def main(arguments):
     asked = parse(arguments)
+    if asked.check_arguments:
+        return 0
     out = sys.stderr if asked.table_md else sys.stdout
     tty = sys.stderr.isatty()
 
@@ -316,7 +429,7 @@ def main(arguments):
         if name not in names:
             raise Refused(f"unknown workload '{name}' (known: {', '.join(names)})")
     names = [name for name in names if name in asked.only] if asked.only else names
-    targets = json.loads((HERE / "targets.json").read_text())
+    targets = load_targets()
 
     note(machine_line())
     contenders = {"pirn": ours}
@@ -328,21 +441,27 @@ def main(arguments):
     peers = [contender for contender in contenders if contender != "pirn"]
     known = {contender: set(names_of(binary)) for contender, binary in contenders.items()}
 
-    started, figures, failed = time.monotonic(), [], []
+    started, figures, failed, verdicts = time.monotonic(), [], [], []
     note(header(peers))
     for name in names:
+        at_one = {}
         for procs in asked.procs:
             rounds = asked.rounds or targets["figures"].get(name, {}).get("rounds", targets["rounds"])
             who = {contender: binary for contender, binary in contenders.items() if name in known[contender]}
             taken, failures = measure(name, procs, rounds, who, progress)
             for figure in taken:
                 figures.append(figure)
-                note(row(figure, peers, targets))
+                if procs == 1:
+                    at_one[figure.name] = figure
+                goals = figure.goals(targets, at_one.get(figure.name))
+                verdicts += [verdict for _, _, verdict in goals]
+                note(row(figure, peers, goals))
             for contender, text in failures.items():
                 failed.append(f"{name} at procs={procs}, {contender}: {text}")
                 note("FAILED " + failed[-1])
 
-    verdicts = [figure.verdict(targets) for figure in figures]
+    if asked.scaling:
+        note(scaling_table(figures, list(contenders), asked.procs))
     note(f"{verdicts.count('ok')} targets met, {verdicts.count('MISS')} missed, {len(failed)} workloads failed, "
          f"{time.monotonic() - started:.0f} s")
     if asked.table_md:

@@ -6,30 +6,60 @@ import "sync"
 var channelWorkloads = []workload{
 	{"pingpong_unbuffered", "ns/round trip", func(r *runState) { pingpong(r, 0) }},
 	{"pingpong_buffered1", "ns/round trip", func(r *runState) { pingpong(r, 1) }},
+	{"pingpong_pairs", "ns/round trip each", pingpongPairs},
 	{"chan_uncontended", "ns/op", chanUncontended},
 	{"chan_prodcons128", "ns/item", chanProdCons},
 	{"chan_mpmc8", "ns/item", chanMpmc},
 }
 
+// play makes n round trips; the sum of the answers.
+func play(n, capacity int) int {
+	ping := make(chan int, capacity)
+	pong := make(chan int, capacity)
+	go func() {
+		for v := range ping {
+			pong <- v + 1
+		}
+		close(pong)
+	}()
+	sum := 0
+	for i := 0; i < n; i++ {
+		ping <- i
+		sum += <-pong
+	}
+	close(ping)
+	if _, open := <-pong; open {
+		return -1
+	}
+	return sum
+}
+
 func pingpong(r *runState, capacity int) {
 	n := r.count(100000, 100)
 	ns := r.medianNs(7, func() {
-		ping := make(chan int, capacity)
-		pong := make(chan int, capacity)
-		go func() {
-			for v := range ping {
-				pong <- v + 1
-			}
-			close(pong)
-		}()
-		sum := 0
-		for i := 0; i < n; i++ {
-			ping <- i
-			sum += <-pong
+		sum := play(n, capacity)
+		require(sum == n*(n+1)/2, "sum of the answers is %d", sum)
+	})
+	r.report(ns / float64(n))
+}
+
+// One pair per proc, each on channels of its own.
+func pingpongPairs(r *runState) {
+	n := r.count(100000, 100)
+	sums := make([]int, r.procs)
+	ns := r.medianNs(7, func() {
+		var wg sync.WaitGroup
+		wg.Add(len(sums))
+		for p := range sums {
+			go func() {
+				sums[p] = play(n, 1)
+				wg.Done()
+			}()
 		}
-		close(ping)
-		_, open := <-pong
-		require(!open && sum == n*(n+1)/2, "sum of the answers is %d", sum)
+		wg.Wait()
+		for _, sum := range sums {
+			require(sum == n*(n+1)/2, "sum of a pair's answers is %d", sum)
+		}
 	})
 	r.report(ns / float64(n))
 }

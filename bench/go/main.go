@@ -16,8 +16,8 @@ import (
 
 // families lists every workload in the order in which tables show them.
 var families = [][]workload{
-	spawnWorkloads, channelWorkloads, schedWorkloads, mutexWorkloads, selectWorkloads,
-	timerWorkloads, appWorkloads, parkedWorkloads, idleWorkloads,
+	spawnWorkloads, channelWorkloads, schedWorkloads, mutexWorkloads, syncWorkloads,
+	selectWorkloads, timerWorkloads, appWorkloads, parkedWorkloads, idleWorkloads,
 }
 
 type options struct {

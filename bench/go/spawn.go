@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"sync"
 	"time"
 )
@@ -10,6 +11,7 @@ var spawnWorkloads = []workload{
 	{"spawn_batch", "ns/op", spawnBatch},
 	{"spawn_batch_cold", "ns/op", spawnBatchCold},
 	{"spawn_join_one", "ns/op", spawnJoinOne},
+	{"spawn_parallel", "ns/op each", spawnParallel},
 }
 
 // Each goroutine marks its own slot, so that one that never ran, or a wait that came back early, is seen.
@@ -83,4 +85,42 @@ func spawnJoinOne(r *runState) {
 		require(sum == n*(n-1)/2, "sum of the results is %d", sum)
 	})
 	r.report(ns / float64(n))
+}
+
+// One spawner per proc, each with its own crowd.
+func spawnParallel(r *runState) {
+	each := r.count(50000, 500)
+	marks := make([][]uint8, r.procs)
+	var times []float64
+	for round := -r.count(2, 1); round < r.count(7, 1); round++ {
+		for p := range marks {
+			marks[p] = make([]uint8, each)
+		}
+		start := time.Now()
+		var spawners sync.WaitGroup
+		spawners.Add(r.procs)
+		for _, mine := range marks {
+			go func() {
+				var wg sync.WaitGroup
+				wg.Add(each)
+				for i := range mine {
+					go func() {
+						mine[i]++
+						wg.Done()
+					}()
+				}
+				wg.Wait()
+				spawners.Done()
+			}()
+		}
+		spawners.Wait()
+		took := time.Since(start)
+		for _, mine := range marks {
+			require(bytes.Count(mine, []byte{1}) == each, "a goroutine did not run before the wait returned")
+		}
+		if round >= 0 {
+			times = append(times, float64(took.Nanoseconds()))
+		}
+	}
+	r.report(median(times) / float64(each))
 }

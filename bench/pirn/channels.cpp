@@ -5,33 +5,62 @@
 
 #include <pirn/pirn.h>
 
+#include <vector>
+
 #include "bench.h"
 
 namespace pirn_bench {
 namespace {
 
+// n round trips; the sum of the answers.
+number play(number n, int capacity) {
+  const pirn::chan<number> ping(capacity);
+  const pirn::chan<number> pong(capacity);
+  pirn::go([ping, pong] {
+    for (const number v : ping) pong.send(v + 1);
+    pong.close();
+  });
+  number sum = 0;
+  for (number i = 0; i < n; ++i) {
+    ping.send(i);
+    sum += *pong.recv();
+  }
+  ping.close();
+  return pong.recv() ? -1 : sum;
+}
+
 void pingpong(run_state& r, int capacity) {
   const number n = r.count(100'000, 100);
   const double ns = r.median_ns(7, [n, capacity] {
-    const pirn::chan<number> ping(capacity);
-    const pirn::chan<number> pong(capacity);
-    pirn::go([ping, pong] {
-      for (const number v : ping) pong.send(v + 1);
-      pong.close();
-    });
-    number sum = 0;
-    for (number i = 0; i < n; ++i) {
-      ping.send(i);
-      sum += *pong.recv();
-    }
-    ping.close();
-    if (pong.recv() || sum != n * (n + 1) / 2) fail("sum of the answers is %ld", static_cast<long>(sum));
+    const number sum = play(n, capacity);
+    if (sum != n * (n + 1) / 2) fail("sum of the answers is %ld", static_cast<long>(sum));
   });
   r.report(ns / static_cast<double>(n));
 }
 
 void pingpong_unbuffered(run_state& r) { pingpong(r, 0); }
 void pingpong_buffered1(run_state& r) { pingpong(r, 1); }
+
+// One pair per proc, each on channels of its own. Perfect scaling takes no longer for more pairs on more CPUs.
+void pingpong_pairs(run_state& r) {
+  const number n = r.count(100'000, 100);
+  std::vector<number> sums(static_cast<std::size_t>(r.procs()));
+  const double ns = r.median_ns(7, [n, &sums] {
+    pirn::wait_group wg;
+    wg.add(static_cast<int>(sums.size()));
+    for (number& mine : sums) {
+      pirn::go([&wg, &mine, n] {
+        mine = play(n, 1);
+        wg.done();
+      });
+    }
+    wg.wait();
+    for (const number sum : sums) {
+      if (sum != n * (n + 1) / 2) fail("sum of a pair's answers is %ld", static_cast<long>(sum));
+    }
+  });
+  r.report(ns / static_cast<double>(n));
+}
 
 void chan_uncontended(run_state& r) {
   constexpr number k_capacity = 100;
@@ -102,6 +131,7 @@ void chan_mpmc(run_state& r) {
 constexpr workload k_workloads[] = {
     {"pingpong_unbuffered", "ns/round trip", pingpong_unbuffered},
     {"pingpong_buffered1", "ns/round trip", pingpong_buffered1},
+    {"pingpong_pairs", "ns/round trip each", pingpong_pairs},
     {"chan_uncontended", "ns/op", chan_uncontended},
     {"chan_prodcons128", "ns/item", chan_prodcons},
     {"chan_mpmc8", "ns/item", chan_mpmc},

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include <thread>
 
 #include "bench.h"
+#include "process.h"
 
 namespace pirn_bench {
 namespace {
@@ -95,15 +95,6 @@ void idle(run_state& r) {
   }
   // A thread that has ended must have woken to do so.
   r.report(static_cast<double>(sum + static_cast<number>(before.size())));
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) != 0) fail("getrusage failed");
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 // What the machine asks for waking up a thousand times a second: one thread, one system call each.

@@ -6,24 +6,15 @@
 #include <pirn/pirn.h>
 
 #include <atomic>
-#include <fstream>
 
 #include "bench.h"
 #include "os/stack_memory.h"
+#include "process.h"
 
 namespace pirn_bench {
 namespace {
 
 using namespace std::chrono_literals;
-
-// One "Name:  123 kB" line of this process's status.
-double status_kib(const std::string& name) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1));
-  }
-  fail("no %s in the status", name.c_str());
-}
 
 void parked(run_state& r) {
   const number n = r.count(1'000'000, 1000);

@@ -1,5 +1,5 @@
-// What does a select cost when it need not wait?
-// Not for: selects that park, nor for many cases; both cost more in either language.
+// What does a select cost, when it need not wait and when it must?
+// Not for: selects with many cases; they cost more in every language.
 // Layer: bench. The same in Go: bench/go/select.go.
 
 #include <pirn/pirn.h>
@@ -54,9 +54,42 @@ void select_default(run_state& r) {
   r.report(ns / static_cast<double>(2 * n));
 }
 
+// Two goroutines answer each other over two channels in turn; each waits for both, and the value is never there yet.
+// An op is a round trip: two selects that park, two sends that wake one.
+void select_blocking(run_state& r) {
+  const number n = r.count(100'000, 100);
+  const double ns = r.median_ns(7, [n] {
+    const pirn::chan<number> ping[2] = {pirn::chan<number>(1), pirn::chan<number>(1)};
+    const pirn::chan<number> pong[2] = {pirn::chan<number>(1), pirn::chan<number>(1)};
+    pirn::go([a = ping[0], b = ping[1], x = pong[0], y = pong[1], n] {
+      for (number i = 0; i < n; ++i) {
+        number v = 0;
+        if (pirn::select(pirn::recv(a, v), pirn::recv(b, v)) == 0) {
+          x.send(v + 1);
+        } else {
+          y.send(v + 1);
+        }
+      }
+    });
+    number sum = 0;
+    number strays = 0;
+    for (number i = 0; i < n; ++i) {
+      ping[i % 2].send(i);
+      number v = 0;
+      if (pirn::select(pirn::recv(pong[0], v), pirn::recv(pong[1], v)) != i % 2) ++strays;
+      sum += v;
+    }
+    if (sum != n * (n + 1) / 2 || strays != 0) {
+      fail("sum of the answers is %ld, %ld strays", static_cast<long>(sum), static_cast<long>(strays));
+    }
+  });
+  r.report(ns / static_cast<double>(n));
+}
+
 constexpr workload k_workloads[] = {
     {"select2_ready", "ns/op", select2_ready},
     {"select_default", "ns/op", select_default},
+    {"select_blocking", "ns/round trip", select_blocking},
 };
 
 }  // namespace

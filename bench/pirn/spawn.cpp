@@ -5,6 +5,8 @@
 
 #include <pirn/pirn.h>
 
+#include <vector>
+
 #include "bench.h"
 
 namespace pirn_bench {
@@ -51,10 +53,45 @@ void spawn_join_one(run_state& r) {
   r.report(ns / static_cast<double>(n));
 }
 
+// One spawner per proc, each with its own crowd. A perfect scheduler takes no longer for more spawners on more CPUs.
+void spawn_parallel(run_state& r) {
+  const number each = r.count(50'000, 500);
+  std::vector<std::vector<std::uint8_t>> marks(static_cast<std::size_t>(r.procs()));
+  std::vector<double> times;
+  for (number round = -r.count(2, 1); round < r.count(7, 1); ++round) {
+    for (auto& mine : marks) mine.assign(static_cast<std::size_t>(each), 0);
+    const stopwatch watch;
+    pirn::wait_group spawners;
+    spawners.add(r.procs());
+    for (auto& mine : marks) {
+      pirn::go([&spawners, &mine] {
+        pirn::wait_group wg;
+        wg.add(static_cast<int>(mine.size()));
+        for (std::uint8_t& mark : mine) {
+          pirn::go([&wg, &mark] {
+            ++mark;
+            wg.done();
+          });
+        }
+        wg.wait();
+        spawners.done();
+      });
+    }
+    spawners.wait();
+    const double took = watch.ns();
+    for (const auto& mine : marks) {
+      if (std::count(mine.begin(), mine.end(), 1) != each) fail("a goroutine did not run before the wait returned");
+    }
+    if (round >= 0) times.push_back(took);
+  }
+  r.report(median(std::move(times)) / static_cast<double>(each));
+}
+
 constexpr workload k_workloads[] = {
     {"spawn_batch", "ns/op", spawn_batch},
     {"spawn_batch_cold", "ns/op", spawn_batch_cold},
     {"spawn_join_one", "ns/op", spawn_join_one},
+    {"spawn_parallel", "ns/op each", spawn_parallel},
 };
 
 }  // namespace

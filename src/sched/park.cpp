@@ -125,6 +125,12 @@ PIRN_DETAIL_CATCHES_FORCED_UNWIND void run_closure(goroutine* g) {
   unwind_current();
 }
 
+// A goroutine that is told to leave while it leaves already, in a destructor that parked, goes on.
+PIRN_ALWAYS_INLINE void unwind_if_told(const goroutine* g) {
+  if (PIRN_LIKELY((g->flags & k_g_unwinding) == 0)) return;
+  if ((g->flags & k_g_leaving) == 0) unwind_from_inside();
+}
+
 void push_global_work(void* g) noexcept {
   scheduler& s = *this_worker()->sched;
   push_global(s, static_cast<goroutine*>(g));
@@ -143,7 +149,7 @@ void park_on(worker* w, const park_kind& kind, void* object, switch_work after) 
   g->set_state(g_state::waiting);
   w->after = after;
   leave_stack(w, g);
-  if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
+  unwind_if_told(g);
 }
 
 namespace {
@@ -160,7 +166,7 @@ PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
   if (PIRN_UNLIKELY(!p->queue.try_push_tail(g))) queue_last(w, g);
   leave_stack(w, g);
-  if (PIRN_UNLIKELY((g->flags & k_g_unwinding) != 0)) unwind_from_inside();
+  unwind_if_told(g);
 }
 }  // namespace
 

@@ -140,12 +140,15 @@ void forgive_abandoned(goroutine& g) noexcept {
 #endif
 
 void destroy_goroutines(scheduler& s) {
-  s.goroutines.for_each([&](goroutine& g) {
-    const g_state state = g.get_state();
-    if (state == g_state::runnable && never_ran(g)) {
+  // All closures before any stack: one that never ran may refer to what lies on an abandoned stack.
+  s.goroutines.for_each([](goroutine& g) {
+    if (g.get_state() == g_state::runnable && never_ran(g)) {
       happens_after(&g);
       g.slot.manage(g.slot, detail::closure_op::destroy);
     }
+  });
+  s.goroutines.for_each([&](goroutine& g) {
+    [[maybe_unused]] const g_state state = g.get_state();
     const bool own = g.stk != nullptr && g.stk->size_class == k_own_mapping;
 #ifdef PIRN_ASAN
     if (g.stk != nullptr && state != g_state::dead && state != g_state::idle) forgive_abandoned(g);

@@ -1,9 +1,9 @@
 // pirn::mutex past its fast path. Layer: sync.
 //
 // Bits: locked, waiters (somebody may stand in the bucket), starving. Changes of `waiters` and `starving` are made
-// under the bucket's lock; `locked` is set by compare-and-swap by anyone, but under `starving` only by the unlocker for
-// the first waiter. Taking is an acquire, giving back a release; a hand-over passes through the bucket's lock and
-// ready().
+// under the bucket's lock, and with waiters `locked` is cleared under it too; it is set by compare-and-swap by anyone.
+// Under `starving` it is not cleared at all: the unlocker hands the lock to the first waiter as it is. Taking is an
+// acquire, giving back a release; a hand-over passes through the bucket's lock and ready().
 #include "pirn/sync/mutex.h"
 
 #include <mutex>
@@ -45,10 +45,10 @@ void mutex::lock_slow() {
     b.mu.lock();
     std::uint32_t seen = state_.load(std::memory_order_relaxed);
     const std::uint32_t wanted = k_waiters | (n.starving ? k_starving : 0);
-    // Queue only behind a holder (or a hand-over to come): else there is nobody to wake us.
+    // Queue only behind a holder: else there is nobody to wake us.
     bool held = true;
     do {
-      held = (seen & (k_locked | k_starving)) != 0;
+      held = (seen & k_locked) != 0;
     } while (held && !state_.compare_exchange_weak(seen, seen | wanted, std::memory_order_relaxed));
     if (!held) {
       b.mu.unlock();
@@ -74,34 +74,32 @@ void mutex::lock_slow() {
   }
 }
 
-void mutex::unlock_slow(std::uint32_t before) {
-  if ((before & k_locked) == 0) fatal("sync: unlock of unlocked mutex");
+// The lock is given up under the bucket's lock: from then on the next holder may destroy the mutex.
+void mutex::unlock_slow() {
   const entry e;
   parking_bucket& b = bucket_for(this);
   b.mu.lock();
-  // Acquire: who is handed the lock below follows the last holder, which need not be this thread.
-  std::uint32_t seen = state_.load(std::memory_order_acquire);
-  if ((seen & k_locked) != 0 || (seen & k_waiters) == 0) {
-    b.mu.unlock();  // somebody took it meanwhile, and will see the waiters when done; or another unlock served them
-    return;
+  // While it is locked only who has the bucket's lock changes the state, so plain stores do.
+  // Acquire: who is handed the lock follows whoever locked it, which need not be this thread.
+  const std::uint32_t seen = state_.load(std::memory_order_acquire);
+  if ((seen & k_locked) == 0) {
+    b.mu.unlock();
+    fatal("sync: unlock of unlocked mutex");
   }
   parked_node* n = b.find(this);
   if (n == nullptr) {  // unlinked at the end of a run
-    state_.fetch_and(~(k_waiters | k_starving), std::memory_order_relaxed);
+    state_.store(0, std::memory_order_release);
     b.mu.unlock();
     return;
   }
-  const bool more = parking_bucket::more_after(*n);
-  std::uint32_t cleared = more ? 0 : k_waiters;
+  const std::uint32_t waiters = parking_bucket::more_after(*n) ? k_waiters : 0;
+  b.remove(*n);
   if ((seen & k_starving) != 0) {
     // Nobody else may take it: it goes to the first waiter.
     n->handed_over = true;
-    if (!more) cleared |= k_starving;
-    b.remove(*n);
-    state_.store((seen & ~cleared) | k_locked, std::memory_order_relaxed);
+    state_.store(k_locked | waiters | (waiters != 0 ? k_starving : 0), std::memory_order_relaxed);
   } else {
-    b.remove(*n);
-    state_.fetch_and(~cleared, std::memory_order_relaxed);
+    state_.store(waiters, std::memory_order_release);
   }
   b.mu.unlock();
   resume(*n);

@@ -1,22 +1,20 @@
-/* pirn::mutex: src/sync/mutex.cpp and include/pirn/sync.h. Checked by run_models.sh.
+/* pirn::mutex: src/sync/mutex.cpp and include/pirn/sync/mutex.h. Checked by run_models.sh.
  *
  * Three goroutines, each on a worker of its own, lock and unlock ROUNDS times. Whether a waiter has waited long, and so
  * is starving, is decided freely at each wake-up; so is whether one spins before it queues (it may try once more at any
  * time). park() and resume() are taken as right (park.pml).
  *
- * Properties: mutual exclusion; nobody is stuck at the end; the word is zero then; and the invariant that makes an
- * unlocker right that looks away because somebody barged in:
+ * Properties: mutual exclusion; nobody is stuck at the end; the word is zero then; and the invariant:
  *   whoever stands in the queue is served by somebody who is on the way: the lock is held (its holder will see the
- *   waiters bit, which only changes with the queue), or an unlocker has yet to take the bucket's lock, or a woken waiter
- *   has yet to try.
+ *   waiters bit, which only changes with the queue), or a woken waiter has yet to try.
  *
- * MUTANTS: BARGER_CLEARS_WAITERS UNLOCKER_CLEARS_WAITERS QUEUE_BEHIND_NOBODY BARGE_INTO_HAND_OVER
+ * MUTANTS: BARGER_CLEARS_WAITERS UNLOCKER_FORGETS_WAITERS QUEUE_BEHIND_NOBODY HANDS_OVER_WHAT_IS_FREE
  */
 #define N_THREADS 3
 #define ROUNDS 2
 
 #define N_VARS 5
-#define STATE 0  /* mutex::state_: all but the hand-over's store are locked instructions */
+#define STATE 0  /* mutex::state_: all but the stores of an unlocker with waiters are locked instructions */
 #define BUCKET 1 /* parking_bucket::mu */
 #define WOKEN 2  /* of waiter n at WOKEN + n: the plain store with which resume() begins */
 #include "store_buffer.pml"
@@ -36,23 +34,18 @@ bool handed_over[N_THREADS];
 /* Not in the program. */
 byte holders = 0;
 byte done = 0;
-byte unlockers = 0; /* between giving the lock back and having the bucket's lock */
 byte on_the_way = 0; /* waiters that were woken without the lock and have not tried yet */
 
 #define LOCK_BUCKET(me) atomic { DRAINED(me) && mem[BUCKET] == 0 -> mem[BUCKET] = 1 }
 #define CHECK_INVARIANT() \
-  assert(queued == 0 || (LD(me, STATE) & LOCKED) != 0 || unlockers > 0 || on_the_way > 0)
+  assert(queued == 0 || (LD(me, STATE) & LOCKED) != 0 || on_the_way > 0)
 
 /* One compare-and-swap of try_lock() that succeeds, or its finding that it may not. */
 inline try_lock(me) {
   atomic {
     DRAINED(me);
     if
-#ifdef BARGE_INTO_HAND_OVER
     :: (mem[STATE] & LOCKED) == 0 ->
-#else
-    :: (mem[STATE] & (LOCKED | STARVING)) == 0 ->
-#endif
 #ifdef BARGER_CLEARS_WAITERS
       mem[STATE] = LOCKED;
 #else
@@ -107,7 +100,7 @@ inline lock(me) {
     atomic {
       DRAINED(me);
 #ifndef QUEUE_BEHIND_NOBODY
-      held = (mem[STATE] & (LOCKED | STARVING)) != 0;
+      held = (mem[STATE] & LOCKED) != 0;
       if
       :: held -> mem[STATE] = mem[STATE] | WAITERS | (starving -> STARVING : 0)
       :: else
@@ -156,49 +149,43 @@ inline lock(me) {
 inline unlock(me) {
   atomic {
     DRAINED(me);
-    mem[STATE] = mem[STATE] & ~LOCKED;
-    before = mem[STATE];
+    alone = (mem[STATE] == LOCKED);
     if
-    :: before != 0 -> unlockers++
+    :: alone -> mem[STATE] = 0
     :: else
     fi
   }
   if
-  :: before == 0
+  :: alone
   :: else ->
     LOCK_BUCKET(me);
     seen = LD(me, STATE);
-    if
-    :: (seen & LOCKED) != 0 || (seen & WAITERS) == 0 ->
-      /* Somebody took it meanwhile and will see the waiters; or another unlocker has served them. */
-#ifdef UNLOCKER_CLEARS_WAITERS
-      atomic { DRAINED(me) -> mem[STATE] = mem[STATE] & ~WAITERS }
+    assert((seen & LOCKED) != 0 && queued > 0); /* but for the end of a run */
+    pop_front();
+#ifdef UNLOCKER_FORGETS_WAITERS
+    more = 0;
+#else
+    more = (queued > 0);
 #endif
-      unlockers--
+    if
+    :: (seen & STARVING) != 0 ->
+      handed_over[n] = 1;
+#ifdef HANDS_OVER_WHAT_IS_FREE
+      ST(me, STATE, (more -> WAITERS | STARVING : 0))
+#else
+      ST(me, STATE, LOCKED | (more -> WAITERS | STARVING : 0))
+#endif
     :: else ->
-      assert(queued > 0); /* but for the end of a run */
-      pop_front();
-      cleared = (queued > 0 -> 0 : WAITERS);
-      if
-      :: (seen & STARVING) != 0 ->
-        cleared = cleared | (queued > 0 -> 0 : STARVING);
-        handed_over[n] = 1;
-        ST(me, STATE, (seen & ~cleared) | LOCKED);
-        unlockers--
-      :: else ->
-        atomic { DRAINED(me) -> mem[STATE] = mem[STATE] & ~cleared; on_the_way++; unlockers-- }
-      fi
+      on_the_way++;
+      ST(me, STATE, (more -> WAITERS : 0))
     fi;
     CHECK_INVARIANT();
     ST(me, BUCKET, 0);
-    if
-    :: n != NONE -> ST(me, WOKEN + n, 1)
-    :: else
-    fi
+    ST(me, WOKEN + n, 1)
   fi;
-  before = 0;
+  alone = 0;
+  more = 0;
   seen = 0;
-  cleared = 0;
   n = NONE
 }
 
@@ -209,9 +196,9 @@ proctype goroutine(byte me) {
   bool starving = 0;
   bool waited = 0;
   bool tries = 0;
-  byte before = 0;
+  bool alone = 0;
+  bool more = 0;
   byte seen = 0;
-  byte cleared = 0;
   byte n = NONE;
   do
   :: round == ROUNDS -> break

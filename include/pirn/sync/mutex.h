@@ -26,7 +26,7 @@ class mutex {
   // Blocks: never.
   bool try_lock() noexcept {
     std::uint32_t seen = state_.load(std::memory_order_relaxed);
-    while ((seen & (k_locked | k_starving)) == 0) {
+    while ((seen & k_locked) == 0) {
       if (state_.compare_exchange_weak(seen, seen | k_locked, std::memory_order_acquire, std::memory_order_relaxed)) {
         return true;
       }
@@ -35,16 +35,16 @@ class mutex {
   }
   // Blocks: never. Unlocking what is not locked is a fatal error ("sync: unlock of unlocked mutex").
   void unlock() {
-    const std::uint32_t before = state_.fetch_sub(k_locked, std::memory_order_release);
-    if (before != k_locked) unlock_slow(before);
+    std::uint32_t alone = k_locked;
+    if (!state_.compare_exchange_strong(alone, 0, std::memory_order_release, std::memory_order_relaxed)) unlock_slow();
   }
 
  private:
   static constexpr std::uint32_t k_locked = 1;
   static constexpr std::uint32_t k_waiters = 2;   // somebody may stand in the parking lot
-  static constexpr std::uint32_t k_starving = 4;  // the next unlock hands the lock to the first waiter
+  static constexpr std::uint32_t k_starving = 4;  // locked, and the next unlock hands the lock to the first waiter
   void lock_slow();
-  void unlock_slow(std::uint32_t before);
+  void unlock_slow();
 
   std::atomic<std::uint32_t> state_{0};
 };

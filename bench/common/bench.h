@@ -1,12 +1,13 @@
 // What every workload uses: counts, the clock, medians, the check, and the samples it hands back.
-// Layer: bench, on pirn's public headers; the clock is the standard library's, not the one under test.
+// Layer: bench; the standard library only, so that pirn and its C++ peer are measured by the same code.
 // A workload reports a figure only after its own check held; a failed check ends it with check_failed.
-// bench/go/measure.go is the same in Go: change both or neither.
+// bench/go/measure.go and bench/tokio/src/measure.rs are the same in Go and Rust: change all or none.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -34,7 +35,7 @@ struct workload {
   const char* name;
   const char* unit;
   void (*body)(run_state&);
-  bool outside = false;  // the body is not to run inside pirn::run
+  bool outside = false;  // the body is not to run inside the runtime under test
 };
 
 class run_state {
@@ -99,11 +100,12 @@ double run_state::median_ns(int batches, Batch batch) {
   return median(std::move(times));
 }
 
-// The families, in the order in which tables show them.
+// The families that a program may have, in the order in which tables show them.
 std::span<const workload> spawn_workloads();
 std::span<const workload> channel_workloads();
 std::span<const workload> sched_workloads();
 std::span<const workload> mutex_workloads();
+std::span<const workload> sync_workloads();
 std::span<const workload> select_workloads();
 std::span<const workload> timer_workloads();
 std::span<const workload> app_workloads();
@@ -116,7 +118,17 @@ extern std::uint8_t slots[k_slots];
 void clear_slots(number n);
 void require_slots(number n);
 
-// The process that idle_5s watches; it does not come back until killed.
+// The process that idle_5s watches, where a program has that workload; it does not come back until killed.
 int idle_subject(int procs);
+
+// What a program brings to the command line that all share (bench/common/command.cpp).
+struct program {
+  const char* name;
+  std::span<const std::span<const workload>> families;
+  void (*inside)(int procs, const std::function<void()>& body);  // runs it in the runtime; what it throws comes out
+  int (*subject)(int procs) = nullptr;                           // idle_subject, or nothing
+};
+
+int bench_main(const program& p, std::span<char*> arguments);
 
 }  // namespace pirn_bench
