@@ -88,7 +88,7 @@ class magazine {
   T* current_ = nullptr;
   std::uint32_t count_ = 0;
   T* recent_[k_ahead] = {};  // those pushed last, by their place; stale where others were popped since, then unused
-  T* spare_ = nullptr;  // null, or exactly N objects
+  T* spare_ = nullptr;       // null, or exactly N objects
 };
 
 }  // namespace pirn::rt

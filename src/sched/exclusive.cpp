@@ -27,7 +27,8 @@ bool exclusive_mode_is_off() noexcept { return current_mode.load(std::memory_ord
 void begin_exclusive(scheduler& s) noexcept {
   if (s.gomaxprocs.load(std::memory_order_relaxed) != 1 || !have_membarrier) return;
   changing.lock();
-  // Dekker with foreign_enter(): either this sees the thread inside, or the thread sees the mode and waits for the lock.
+  // Dekker with foreign_enter(): either this sees the thread inside, or the thread sees the mode and waits for the
+  // lock.
   current_mode.store(mode::on, std::memory_order_seq_cst);
   if (foreign_threads_inside()) {
     current_mode.store(mode::off, std::memory_order_relaxed);

@@ -59,7 +59,8 @@ void goexit() {
 
 void lock_os_thread() {
   const entry e;
-  if (e.on() != nullptr && !e.on()->sched->draining.load(std::memory_order_relaxed)) lock_to_thread(e.on(), e.current());
+  if (e.on() != nullptr && !e.on()->sched->draining.load(std::memory_order_relaxed))
+    lock_to_thread(e.on(), e.current());
 }
 
 void unlock_os_thread() {

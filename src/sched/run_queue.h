@@ -57,7 +57,7 @@ class batch_queue {
  public:
   static constexpr std::uint32_t k_batch = 128;
 
-  struct batch {  // not initialised: few are ever touched
+  struct batch {          // not initialised: few are ever touched
     std::uint32_t begin;  // of what is left
     std::uint32_t end;
     goroutine* g[k_batch];

@@ -116,8 +116,8 @@ struct alignas(k_cache_line) worker : untracked {
   pthread_t thread{};
   int thread_slot = -1;  // this thread's own cell in tables of counters (os/thread_slot.h); constant after start
 
-  // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines that
-  // ran on one worker in turn would race here.
+  // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines
+  // that ran on one worker in turn would race here.
 #ifdef PIRN_TSAN
   std::uint32_t next_random() noexcept;
   std::int64_t clock_now() noexcept;

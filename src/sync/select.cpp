@@ -300,7 +300,8 @@ PIRN_ALWAYS_INLINE std::size_t run_two(select_op* ops, bool has_default, bool& c
   if (PIRN_UNLIKELY(wants_box(ops[0]) || wants_box(ops[1]))) return k_not_run;
   worker* w = try_enter_fast();
   if (PIRN_UNLIKELY(w == nullptr)) return k_not_run;
-  // The order matters only when both are ready: without a look at chance there is no branch that it makes unpredictable.
+  // The order matters only when both are ready: without a look at chance there is no branch that it makes
+  // unpredictable.
   const bool ready[2] = {may_run(ops[0]), may_run(ops[1])};
   const std::size_t first = ready[0] && ready[1] ? w->next_random() & 1 : (ready[0] ? 0 : 1);
   for (std::size_t i = 0; i < 2; ++i) {

@@ -411,6 +411,28 @@ TEST(run_exit, unwinding_ends_goroutines_started_by_the_destructors_of_others) {
 }
 
 // config::at_exit = wait.
+TEST(run_exit, unwinding_lets_destructors_wait) {
+  pirn::chan<int> never;
+  bool waited = false;
+  struct joiner {
+    bool& waited;
+    ~joiner() {
+      pirn::wait_group children;
+      children.go([] { pirn::runtime::gosched(); });
+      children.wait();
+      waited = true;
+    }
+  };
+  pirn::run(with_exit(1, pirn::at_exit::unwind), [&] {
+    pirn::go([&] {
+      const joiner at_end{waited};
+      never.recv();
+    });
+    let_others_run(10);
+  });
+  EXPECT_TRUE(waited);
+}
+
 // Else a thread that keeps calling go() would keep the run from ending.
 TEST(run_exit, unwinding_refuses_goroutines_of_other_threads) {
   bool refused = false;
