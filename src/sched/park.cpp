@@ -362,8 +362,9 @@ void finish_current() noexcept {
 
 }  // namespace pirn::rt
 
+// Used by assembler, which link-time optimisation does not read.
 extern "C" {
-__thread pirn::rt::worker* pirn_current_worker = nullptr;
+[[gnu::used]] __thread pirn::rt::worker* pirn_current_worker = nullptr;
 
-void pirn_goroutine_main() { pirn::rt::run_goroutines(); }
+[[gnu::used]] void pirn_goroutine_main() { pirn::rt::run_goroutines(); }
 }
