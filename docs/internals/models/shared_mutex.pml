@@ -227,6 +227,7 @@ proctype writing(byte me) {
       goto next
     fi;
 holds:
+    skip; /* no jump into a d_step */
     d_step { writers_in++; assert(readers_in == 0) }
     writers_in--;
     atomic { LOCKED(me) -> writer = 0; held = 0 };
