@@ -115,9 +115,10 @@ int probe(arguments args) {
 void judge(trial& t) {
   const int repeats = t.pick(3, 1);
   const int by_threads = t.pick(1000000, 20000);
-  t.ran(text("%d times there and back: one thread's increments, two threads, two by futex, two goroutines; median of "
-             "%d",
-             by_threads, repeats));
+  t.ran(
+      text("%d times there and back: one thread's increments, two threads, two by futex, two goroutines; median of "
+           "%d",
+           by_threads, repeats));
   // Only the goroutines have a twin.
   const auto measure = [&](const std::string& form, int loops) {
     const std::vector<std::string> args = {form, std::to_string(loops)};
@@ -142,10 +143,10 @@ void judge(trial& t) {
   const double goroutine_ns = goroutines.number("each_ns");
   t.measured("threads_to_goroutines", thread_ns / goroutine_ns);
   t.measured("futex_to_goroutines", futex.number("each_ns") / goroutine_ns);
-  t.check(thread_ns >= 20 * goroutine_ns, text("a hand-over between threads %.3g ns, between goroutines %.3g ns: %.0fx "
-                                               "%s 20x",
-                                               thread_ns, goroutine_ns, thread_ns / goroutine_ns,
-                                               thread_ns >= 20 * goroutine_ns ? ">=" : "<"));
+  t.check(thread_ns >= 20 * goroutine_ns,
+          text("a hand-over between threads %.3g ns, between goroutines %.3g ns: %.0fx "
+               "%s 20x",
+               thread_ns, goroutine_ns, thread_ns / goroutine_ns, thread_ns >= 20 * goroutine_ns ? ">=" : "<"));
   const auto switched = [](const readings& r) {
     return r.number("voluntary_switches") + r.number("involuntary_switches");
   };

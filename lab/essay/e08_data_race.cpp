@@ -69,7 +69,8 @@ finding run_sanitized(const std::string& program, const std::string& form) {
     result = run_process({"/usr/bin/setarch", "-R", program, form}, how);
   }
   finding found;
-  for (std::size_t at = 0; (at = result.err.find("WARNING: ThreadSanitizer: data race", at)) != std::string::npos; ++at) {
+  for (std::size_t at = 0; (at = result.err.find("WARNING: ThreadSanitizer: data race", at)) != std::string::npos;
+       ++at) {
     ++found.races;
   }
   const bool reported = found.races > 0;

@@ -60,9 +60,10 @@ int probe(arguments args) {
 
 void judge(trial& t) {
   const int repeats = t.pick(5, 1);
-  t.ran(text("100 000 events: a goroutine each that sends its count, and a worker per P with a partial count; in turns, "
-             "%d fresh programs",
-             repeats));
+  t.ran(
+      text("100 000 events: a goroutine each that sends its count, and a worker per P with a partial count; in turns, "
+           "%d fresh programs",
+           repeats));
   const paired both = t.beside(repeats, {"100000", std::to_string(t.pick(7, 3))});
   t.record(both);
   judge_forms(t, both, {.slow = "channel_ns", .improved = "partials_ns", .ratio = 10});

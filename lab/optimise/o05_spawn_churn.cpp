@@ -14,7 +14,7 @@ namespace lab {
 namespace {
 
 constexpr int k_clients = 4;
-constexpr double k_rate = 50000;                // calls a second, of all clients
+constexpr double k_rate = 50000;                 // calls a second, of all clients
 constexpr std::chrono::microseconds k_tick(80);  // between two calls of a client
 constexpr int k_steps = 1000;                    // of a fetch, about a microsecond
 

@@ -66,9 +66,8 @@ int probe(arguments args) {
                        }};
     };
     emit("gomaxprocs", pirn::runtime::gomaxprocs());
-    measure_in_turns(
-        rounds, static_cast<double>(items.size()),
-        {measured("per_item_ns", per_item), measured("chunked_ns", chunked), measured("work_ns", serial)});
+    measure_in_turns(rounds, static_cast<double>(items.size()),
+                     {measured("per_item_ns", per_item), measured("chunked_ns", chunked), measured("work_ns", serial)});
   });
 }
 

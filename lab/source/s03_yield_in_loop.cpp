@@ -15,9 +15,8 @@ int probe(arguments args) {
   std::vector<std::uint64_t> items(static_cast<std::size_t>(n));
   std::iota(items.begin(), items.end(), 1);
   const std::uint64_t expected = std::accumulate(items.begin(), items.end(), std::uint64_t{0});
-  return pirn::run([&] {
-    measure_yielding(rounds, n, expected, [&items](int i) { return items[static_cast<std::size_t>(i)]; });
-  });
+  return pirn::run(
+      [&] { measure_yielding(rounds, n, expected, [&items](int i) { return items[static_cast<std::size_t>(i)]; }); });
 }
 
 void judge(trial& t) {

@@ -87,7 +87,7 @@ class pool {
 
 struct load {
   int clients;
-  std::vector<request> requests;         // of each client
+  std::vector<request> requests;        // of each client
   std::vector<std::uint64_t> expected;  // answers
 };
 
@@ -140,9 +140,10 @@ int probe(arguments args) {
 void judge(trial& t) {
   const int repeats = t.pick(5, 1);
   const int requests = t.pick(50000, 10000);
-  t.ran(text("4 clients, %d requests each of 4 subtasks of about 100 ns: spawned, and by workers that stay; in turns, "
-             "%d fresh programs",
-             requests, repeats));
+  t.ran(
+      text("4 clients, %d requests each of 4 subtasks of about 100 ns: spawned, and by workers that stay; in turns, "
+           "%d fresh programs",
+           requests, repeats));
   const paired both = t.beside(repeats, {"4", std::to_string(requests), std::to_string(t.pick(5, 3))});
   t.record(both);
   judge_forms(t, both, {.slow = "spawned_mean_ns", .improved = "pooled_mean_ns", .ratio = 1.5});

@@ -117,9 +117,10 @@ int probe(arguments args) {
 
 void judge(trial& t) {
   const int repeats = t.pick(5, 1);
-  t.ran(text("writes to a map of %d keys, to an owner and under a mutex: by 1 goroutine on one P, by 1, by 8; "
-             "%d fresh programs",
-             k_keys, repeats));
+  t.ran(
+      text("writes to a map of %d keys, to an owner and under a mutex: by 1 goroutine on one P, by 1, by 8; "
+           "%d fresh programs",
+           k_keys, repeats));
   struct variation {
     const char* prefix;
     int writers;

@@ -68,8 +68,9 @@ int probe(arguments args) {
     const auto dispatched = [=](std::uint64_t (*form)(std::uint64_t)) {
       return [=] { require(form(n) == expected, "a job was lost"); };
     };
-    measure_in_turns(rounds, static_cast<double>(n),
-                     {{"one_channel_ns", dispatched(by_one_channel)}, {"own_channels_ns", dispatched(by_own_channels)}});
+    measure_in_turns(
+        rounds, static_cast<double>(n),
+        {{"one_channel_ns", dispatched(by_one_channel)}, {"own_channels_ns", dispatched(by_own_channels)}});
   });
 }
 

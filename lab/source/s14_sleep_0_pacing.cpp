@@ -73,7 +73,8 @@ const registration entry_s14(entry{
     .id = "S14",
     .title = "Pacing by sleep_for(0), and by the channel",
     .seed = k_source_document,
-    .target = "without the sleep >= 10x cheaper, or the sleep at most a third of the document's or our slow form of Go's",
+    .target =
+        "without the sleep >= 10x cheaper, or the sleep at most a third of the document's or our slow form of Go's",
     .judge = judge,
     .probe = probe,
 });

@@ -115,9 +115,10 @@ int probe(arguments args) {
 
 void judge(trial& t) {
   const int repeats = t.pick(5, 1);
-  t.ran(text("10 000 items, add(1) inside the goroutine with retries until all is there, and before it; in turns, "
-             "%d fresh programs",
-             repeats));
+  t.ran(
+      text("10 000 items, add(1) inside the goroutine with retries until all is there, and before it; in turns, "
+           "%d fresh programs",
+           repeats));
   const paired both = t.beside(repeats, {"10000", std::to_string(t.pick(21, 5))});
   t.record(both);
   const double incomplete = both.pirn.number("incomplete");

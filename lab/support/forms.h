@@ -14,7 +14,7 @@
 namespace lab {
 
 struct form {
-  const char* name;  // of the value it reports
+  const char* name;                  // of the value it reports
   std::function<void()> work;        // all of it, once
   std::function<void()> check = {};  // of its result, after the clock has stopped
 };

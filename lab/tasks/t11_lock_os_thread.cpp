@@ -117,8 +117,7 @@ void judge(trial& t) {
   t.check(drifts(locked.pirn) == 0, text("locked: %g of %d on another thread", drifts(locked.pirn), 2 * k_rounds));
   const double rounds = loose.pirn.number("forced_rounds");
   const double moved = loose.pirn.number("forced_moves");
-  t.check(rounds > 0 && moved == rounds,
-          text("not locked: %g of %g forced wake-ups on another thread", moved, rounds));
+  t.check(rounds > 0 && moved == rounds, text("not locked: %g of %g forced wake-ups on another thread", moved, rounds));
 }
 
 const registration entry_t11(entry{
