@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <vector>
 
@@ -89,8 +90,11 @@ std::optional<std::string> go_twins::build(const std::string& name) const {
 
   std::printf("               (building the Go twin)\n");
   std::fflush(stdout);
-  const process_result result =
-      run_process({toolchain_, "build", "-o", program.string(), "./" + name}, go_environment());
+  std::vector<std::string> command = {toolchain_, "build", "-o", program.string()};
+  std::ifstream flags(source.parent_path() / "flags");
+  for (std::string flag; flags >> flag;) command.push_back(flag);
+  command.push_back("./" + name);
+  const process_result result = run_process(command, go_environment());
   if (result.ok()) return program.string();
   std::printf("               (no Go beside it: the twin does not build: %s)\n", result.failure().c_str());
   return std::nullopt;

@@ -1,7 +1,7 @@
 // The Go programs that run beside our own, where the machine has a Go toolchain.
-// Layer: lab/support. A twin's source is lab/go/<id>/main.go; its executable lies beside the lab's, built when it is
-// missing or older than its source, lab/go/measure or the toolchain. No toolchain, or a twin that does not build, is
-// never an error.
+// Layer: lab/support. A twin's source is lab/go/<id>/main.go; what stands in a file `flags` beside it is given to `go
+// build`. Its executable lies beside the lab's, built when it is missing or older than its source, lab/go/measure or
+// the toolchain. No toolchain, or a twin that does not build, is never an error.
 #pragma once
 
 #include <map>

@@ -73,13 +73,23 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
+// Async-signal-safe. "0" stands for the process that writes it.
+bool enter_control_group(const char* processes) {
+  const int fd = open(processes, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool entered = write(fd, "0", 1) == 1;
+  close(fd);
+  return entered;
+}
+
 // Between fork and exec: async-signal-safe calls only.
 [[noreturn]] void become(char** arguments, char** environment, const launch& how, const cpu_set_t& cpus,
-                         const pipe_ends& out, const pipe_ends& err) {
+                         const std::string& group_processes, const pipe_ends& out, const pipe_ends& err) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(out.write_end, STDOUT_FILENO);
   dup2(err.write_end, STDERR_FILENO);
-  const bool placed = (!how.one_cpu || sched_setaffinity(0, sizeof cpus, &cpus) == 0) &&
+  const bool placed = (group_processes.empty() || enter_control_group(group_processes.c_str())) &&
+                      (!how.one_cpu || sched_setaffinity(0, sizeof cpus, &cpus) == 0) &&
                       (how.directory.empty() || chdir(how.directory.c_str()) == 0);
   if (placed) execve(arguments[0], arguments, environment);
   const char* reason = strerrordesc_np(errno);
@@ -148,11 +158,13 @@ process_result run_process(const std::vector<std::string>& command, const launch
   CPU_ZERO(&cpus);
   if (how.one_cpu) CPU_SET(static_cast<std::size_t>(first_allowed_cpu()), &cpus);
 
+  const std::string group_processes = how.control_group.empty() ? "" : how.control_group + "/cgroup.procs";
+
   pipe_ends out;
   pipe_ends err;
   const pid_t child = fork();
   if (child < 0) fail("fork");
-  if (child == 0) become(arguments.data(), environment.data(), how, cpus, out, err);
+  if (child == 0) become(arguments.data(), environment.data(), how, cpus, group_processes, out, err);
   out.close_write();
   err.close_write();
 

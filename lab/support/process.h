@@ -16,6 +16,8 @@ struct launch {
   // Confine the program to the first CPU of the current affinity mask.
   bool one_cpu = false;
   std::string directory;  // empty: the current one
+  // The directory of a control group that the program enters before it starts; empty: the current one.
+  std::string control_group;
   std::chrono::seconds limit{120};
 };
 
