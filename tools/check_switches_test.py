@@ -44,6 +44,12 @@ class CheckSwitches(unittest.TestCase):
             self.assertEqual(len(check([f"call   1030 <{callee}>", *SWITCH])[1]), 1, callee)
         self.assertEqual(check(["call   1030 <__cxa_begin_catch@plt>", *SWITCH]), (1, []))
 
+    def test_the_scheduling_loop_stays_on_its_thread(self):
+        body = ["call   1030 <__errno_location@plt>", *SWITCH]
+        for name in ["pirn::rt::worker_loop(pirn::rt::worker*)", "pirn::rt::(anonymous namespace)::execute(int)"]:
+            self.assertEqual(list(check_switches.violations(name, body)), [])
+        self.assertEqual(len(list(check_switches.violations("pirn::rt::park(int)", body))), 1)
+
     def test_each_function_is_looked_at(self):
         count, bad = check(SWITCH, ["ret"], ["mov    %fs:0x0,%rax", *SWITCH], ["mov    %fs:0x0,%rax"])
         self.assertEqual(count, 2)
