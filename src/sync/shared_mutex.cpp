@@ -332,7 +332,9 @@ struct shared_mutex_access {
       t->mu.unlock();
       give_table_back(t);
     }
+    lock_of(m.queue_).lock();
     if (m.writer_ != nullptr) m.writer_->queue = nullptr;  // cut off, as the readers in the queue
+    lock_of(m.queue_).unlock();
   }
 };
 

@@ -28,7 +28,8 @@ class shared_mutex {
   shared_mutex(const shared_mutex&) = delete;
   shared_mutex& operator=(const shared_mutex&) = delete;
   ~shared_mutex() {
-    if (table_.load(std::memory_order_relaxed) != nullptr || writer_ != nullptr) retire();
+    // A writer that waits has announced itself.
+    if (table_.load(std::memory_order_relaxed) != nullptr || state_.load(std::memory_order_relaxed) != 0) retire();
   }
 
   // Blocks: parks while anybody else holds it.
