@@ -32,7 +32,7 @@ class path_buffer {
       bad_ = true;
       return;
     }
-    std::memcpy(text_ + size_, s.data(), s.size());
+    s.copy(text_ + size_, s.size());  // which may be empty, with no address
     resize(size_ + s.size());
   }
   // As mountinfo writes it: a backslash and three octal digits for white space, '\\' and '#'.

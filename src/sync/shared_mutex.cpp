@@ -272,7 +272,10 @@ struct shared_mutex_access {
     if (w == nullptr || w->thread_slot < 0) return;
     reader_table* t = m.table_.load(std::memory_order_acquire);
     reader_table* fresh = nullptr;
-    if (t == nullptr && (t = fresh = take_table()) == nullptr) return;
+    if (t == nullptr) {
+      t = fresh = take_table();
+      if (t == nullptr) return;
+    }
     const std::int64_t now = now_ns();
     const entry e;
     if (fresh != nullptr) {
