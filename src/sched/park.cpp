@@ -27,14 +27,6 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
       happens_before(work.arg);  // this layer is not instrumented
       static_cast<spinlock*>(work.arg)->unlock();
     } else {
-#ifdef PIRN_TSAN
-      // It may be instrumented, and use this stack: so this fiber does it, told that the one that parked comes before.
-      happens_before(work.arg);
-      adopt_fiber(self, w->busy_fiber);
-      happens_after(work.arg);
-      work.fn(work.arg);
-      return;
-#endif
       work.fn(work.arg);
     }
   }

@@ -57,10 +57,16 @@ PIRN_ALWAYS_INLINE void lock_all(const select_state& s) noexcept {
   }
 }
 
+// Once the last lock is given back the goroutine may go on, and `s` is gone: nothing is read after that. Nil channels,
+// lowest by address, come last and need nothing.
 PIRN_ALWAYS_INLINE void unlock_all(const select_state& s) noexcept {
   for (std::uint32_t i = s.count; i-- > 0;) {
     chan_core* c = s.ops[s.cases[i].by_lock].channel;
-    if (c != nullptr && !same_lock_as_before(s, i)) lock_of(*c).unlock();
+    if (c == nullptr) return;
+    if (same_lock_as_before(s, i)) continue;
+    const bool last = i == 0 || s.ops[s.cases[i - 1].by_lock].channel == nullptr;
+    lock_of(*c).unlock();
+    if (last) return;
   }
 }
 
