@@ -63,7 +63,7 @@ class Tree:
                 continue
             quoted, text = match[1] == '"', match[2]
             parent, top = name.rpartition("/")[0], name.split("/")[0]
-            folders = ["include"] if not quoted else [parent, top, "src", "include"]
+            folders = ["include"] if not quoted else [parent, top, f"{top}/common", "src", "include"]
             found = next((f"{folder}/{text}" for folder in folders if f"{folder}/{text}" in self.files), None)
             if found or quoted or text.startswith("pirn/"):
                 yield number, text, found

@@ -37,18 +37,31 @@ bool kernel_keeps_time_by_counter() noexcept {
 
 void init_cycle_clock() noexcept {
   if (usable.load(std::memory_order_acquire) || !kernel_keeps_time_by_counter()) return;
-  first_ns = now_ns();
-  first_cycles = read_cycles();
+  // The closest of a few pairs: how far apart its two readings are is the error of the rate.
+  std::uint64_t closest = UINT64_MAX;
+  for (int i = 0; i < 5; ++i) {
+    const std::uint64_t before = read_cycles();
+    const std::int64_t ns = now_ns();
+    const std::uint64_t apart = read_cycles() - before;
+    if (apart >= closest) continue;
+    closest = apart;
+    first_cycles = before;
+    first_ns = ns;
+  }
   usable.store(true, std::memory_order_release);
 }
 
 std::int64_t cycle_clock::refresh() noexcept {
-  const std::int64_t now = now_ns();
-  if (!usable.load(std::memory_order_acquire) || now - first_ns < k_shortest_measurement_ns) return now;
+  // The count is read first, so that what passes between the two makes the clock late, never early; when that is more
+  // than the error allowed, as after losing the core there, the pair is not kept.
   const std::uint64_t cycles = read_cycles();
+  const std::int64_t now = now_ns();
+  const std::uint64_t apart = read_cycles() - cycles;
+  if (!usable.load(std::memory_order_acquire) || now - first_ns < k_shortest_measurement_ns) return now;
   const auto elapsed_ns = static_cast<unsigned __int128>(now - first_ns);
   rate_ = static_cast<std::uint64_t>((elapsed_ns << 32) / (cycles - first_cycles));
   window_ = rate_ == 0 ? 0 : static_cast<std::uint64_t>((static_cast<unsigned __int128>(k_window_ns) << 32) / rate_);
+  if (static_cast<std::int64_t>((static_cast<unsigned __int128>(apart) * rate_) >> 32) > k_error_ns / 2) window_ = 0;
   cycles_ = cycles;
   ns_ = now;
   return now;

@@ -111,6 +111,17 @@ void detach_thread() noexcept {
   compiler_barrier();
 }
 
+namespace {
+// No memory for a thread that was only to help: its P, which has nothing queued, goes back. Sysmon asks again.
+void do_without(scheduler& s, processor* p) noexcept {
+  s.mu.lock();
+  push_idle_p_locked(s, p);
+  s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  s.mu.unlock();
+  if (s.live_threads.fetch_sub(1, std::memory_order_acq_rel) == 1) futex_wake(s.live_threads, 1);
+}
+}  // namespace
+
 void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
   const std::uint32_t threads = s.live_threads.load(std::memory_order_relaxed);
   if (static_cast<int>(threads) + 1 > s.max_threads) report_too_many(s);
@@ -118,7 +129,9 @@ void start_thread(scheduler& s, processor* p, bool spinning) noexcept {
   try {
     w = new_worker(s);
   } catch (const std::bad_alloc&) {
-    fatal("out of memory (thread)");
+    if (!spinning) fatal("out of memory (thread)");
+    do_without(s, p);
+    return;
   }
   w->handed_p = p;
   w->spinning = spinning;
