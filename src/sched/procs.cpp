@@ -51,7 +51,6 @@ int change_gomaxprocs(scheduler& s, int n) {
     p->timers = &timer_heap_of(i);
     fresh.push_back(std::move(p));
   }
-  g_list orphans;
   s.mu.lock();
   for (auto& p : fresh) s.procs.push_back(std::move(p));
   s.proc_slots.store(static_cast<int>(s.procs.size()), std::memory_order_release);
