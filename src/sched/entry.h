@@ -4,10 +4,8 @@
 // no malloc, no lock held across a wait for a P. enter() marks the worker inside with a plain store and then looks at
 // its attention word; whoever wants to act as the owner of its P sets k_attn_hold, makes every thread execute a
 // barrier, and then looks at `inside`: at least one of the two sees the other. Orderings:
-//   [EN-1] enter: inside = 1 (relaxed); light barrier; attention (acquire: what the holder of an earlier hold did to
-//   the
-//          P is seen, EN-4). Without membarrier attention always has k_attn_fence, and the slow way starts with the
-//          fence.
+//   [EN-1] enter: inside = 1 (relaxed); light barrier; attention (acquire: what an earlier hold did to the P is seen,
+//          EN-4). Without membarrier attention always has k_attn_fence, and the slow way starts with the fence.
 //   [EN-2] hold:  attention |= hold (seq_cst); heavy_barrier; inside (acquire).   Dekker pair with EN-1.
 //   [EN-3] leave: inside = 0 (release) publishes what was done to the P to the reader in EN-2.
 //   [EN-4] release of a hold: attention &= ~hold (release), read with acquire in enter and wait_while_held.

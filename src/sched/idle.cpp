@@ -3,9 +3,8 @@
 //
 // Orderings
 //   [ID-1] submit: queue the work (plain stores of the owner, or under mu); light_barrier; read idle_p_count, spinning.
-//   [ID-2] going idle: publish the idle P, end spinning (under mu); heavy_barrier; look at every queue again. The
-//   barrier
-//          is left out when every P is idle: nobody then has a queue of his own, and the global one is filled under mu.
+//   [ID-2] going idle: publish the idle P, end spinning (under mu); heavy_barrier; look at every queue again. It is
+//          left out when every P is idle: nobody then has a queue of his own, and the global one is filled under mu.
 //   The two are a Dekker pair: the submitter sees the idle P or the one going idle sees the work. Work in a P's `next`
 //   slot alone is not announced (it runs as soon as its maker stops); sysmon bounds how long it waits.
 #include "os/clock.h"
@@ -140,8 +139,8 @@ void stop_spinning(worker* w) noexcept {
   scheduler& s = *w->sched;
   w->spinning = false;
   s.spinning.fetch_sub(1, std::memory_order_seq_cst);
-  light_barrier();  // a locked instruction of x86-64 is a fence for what follows; elsewhere this is the light side to
-                    // ID-2
+  // A locked instruction of x86-64 is a fence for what follows; elsewhere this is the light side to ID-2.
+  light_barrier();
   // While we span, submitters woke nobody: look once more on their behalf. The barrier makes their queues visible.
   if (s.idle_p_count.load(std::memory_order_relaxed) == 0) return;
   heavy_barrier();

@@ -5,11 +5,11 @@
 // since they were last settled. A reader may count in by the one and out by the other. A writer announces itself
 // (k_writer, no k_biased), so that nobody counts in any more, and holds the lock once the sum is zero.
 // Orderings:
-//   [RW-1] reader:  change the own cell (release); light barrier; read biased (acquire): still? done. else undo, or
-//   tell. [RW-2] writer:  biased = false, under the queue's lock; heavy barrier; sum the cells (acquire), under the
-//   lock again. Dekker: a change that the sum misses is followed by a look that sees the announcement; that reader
-//   settles with the writer under the lock. Whoever settles last sees all cells. [RW-3] biased = true (release) comes
-//   after what the writers before did (k_biased is set by an acquire).
+//   [RW-1] reader: change the own cell (release); light barrier; read biased (acquire). Still? Done. Else undo or tell.
+//   [RW-2] writer: biased = false, under the queue's lock; heavy barrier; sum the cells (acquire), under it again.
+//          Dekker: a change that the sum misses is followed by a look that sees the announcement; that reader settles
+//          with the writer under the lock. Whoever settles last sees all cells.
+//   [RW-3] biased = true (release) comes after what the writers before did (k_biased is set by an acquire).
 // Lifetime: once a reader has counted out he touches the table only, which is never freed, and the object by the
 // table's owner, under the table's lock; whoever destroys the object takes that lock.
 #include "pirn/sync/shared_mutex.h"
