@@ -1,6 +1,7 @@
 // The runtime's knobs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -45,6 +46,12 @@ class os_thread_lock {
   os_thread_lock(const os_thread_lock&) = delete;
   os_thread_lock& operator=(const os_thread_lock&) = delete;
 };
+
+// What the stack of a goroutine may use, in bytes: one that asks for more (spawn_options::stack_size) gets this, rounded
+// up to a stack size that there is, and to use more ends the process with "stack overflow". Applies to goroutines that
+// are started later with a stack size of their own. Returns what held before; at first there is no limit (SIZE_MAX).
+// Thread-safety: any thread, also outside a run. Errors: std::invalid_argument for 0.
+std::size_t set_max_stack(std::size_t bytes);
 
 // "pirn" and the version, such as "pirn0.1.0".
 const char* version() noexcept;

@@ -40,6 +40,7 @@ struct alignas(16) stack {
   char* usable_low() const noexcept;
   // Where the first frame begins: 16-byte aligned, just below the header.
   char* top() noexcept { return reinterpret_cast<char*>(this); }
+  const char* top() const noexcept { return reinterpret_cast<const char*>(this); }
 };
 
 inline void*& ahead_of(stack& s) noexcept { return s.ahead; }

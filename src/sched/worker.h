@@ -114,6 +114,8 @@ struct alignas(k_cache_line) worker : untracked {
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;
   pthread_t thread{};
+  int tid = 0;                   // the kernel's number of the thread; constant after start
+  void* signal_stack = nullptr;  // made for the thread's signal handlers, or null
   int thread_slot = -1;  // this thread's own cell in tables of counters (os/thread_slot.h); constant after start
 
   // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines
