@@ -103,9 +103,9 @@ void write_other_goroutines(text_sink& out, bool this_one_too, trace_level level
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   if (s == nullptr) return;
   snapshot_options o;
-  o.self = this_worker();
   o.dying = true;
-  if (!this_one_too && o.self != nullptr && o.self->current != nullptr) o.leave_out = o.self->current->id;
+  const worker* w = this_worker();
+  if (!this_one_too && w != nullptr && w->current != nullptr) o.leave_out = w->current->id;
   snapshot all;
   take_snapshot(*s, o, all);
   for (const goroutine_record& g : all.goroutines) {

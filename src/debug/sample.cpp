@@ -6,12 +6,15 @@
 // release, what was copied; the asker's load acquires it.
 #include "debug/sample.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 
 #include "os/clock.h"
 #include "os/futex.h"
@@ -91,6 +94,69 @@ void remove_sampling() noexcept {
   if (sigaction(k_signal, nullptr, &now) != 0 || now.sa_sigaction != on_signal) return;
   sigaction(k_signal, &earlier, nullptr);
   installed = false;
+}
+
+namespace {
+
+// "number, six arguments, stack pointer, pc", or "-1, stack pointer, pc" for a thread that sleeps in no system call, or
+// "running". Source: proc(5), /proc/pid/syscall.
+bool read_syscall_state(int tid, char (&text)[256]) noexcept {
+  char path[64] = "/proc/self/task/";
+  char* at = path + 16;
+  char digits[12];
+  int n = 0;
+  for (int t = tid; t > 0; t /= 10) digits[n++] = static_cast<char>('0' + t % 10);
+  while (n > 0) *at++ = digits[--n];
+  __builtin_memcpy(at, "/syscall", 9);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t got = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (got <= 0) return false;
+  text[got] = '\0';
+  return text[0] != 'r';
+}
+
+// The last two numbers.
+bool parse_syscall_state(const char* text, std::uintptr_t& sp, std::uintptr_t& pc) noexcept {
+  int numbers = 0;
+  for (const char* at = text; *at != '\0' && *at != '\n';) {
+    char* end = nullptr;
+    const unsigned long long v = std::strtoull(at, &end, 0);
+    if (end == at) return false;
+    sp = pc;
+    pc = v;
+    ++numbers;
+    at = end;
+  }
+  return numbers >= 3;
+}
+
+}  // namespace
+
+bool take_sleeping_sample(const worker* w, int tid, std::uint64_t id, running_sample& out) noexcept {
+  char before[256];
+  char after[256];
+  std::uintptr_t sp = 0;
+  std::uintptr_t pc = 0;
+  if (!read_syscall_state(tid, before) || !parse_syscall_state(before, sp, pc)) return false;
+  const goroutine* g = w->current;
+  if (g == nullptr || g->id != id || g->stk == nullptr) return false;
+  const auto low = reinterpret_cast<std::uintptr_t>(g->stk->usable_low());
+  const auto high = reinterpret_cast<std::uintptr_t>(g->stk->top());
+  if (sp < low || sp >= high) return false;
+  request& r = current_request;
+  r.low = sp;
+  r.bytes = std::min<std::size_t>(high - sp, k_most_copied);
+  copy_stack(r.copy, reinterpret_cast<const char*>(sp), r.bytes);
+  // In the same call of the same goroutine all the while, or in one that looks alike.
+  if (!read_syscall_state(tid, after) || std::strcmp(before, after) != 0 || w->current != g || g->id != id)
+    return false;
+  out.registers = {};
+  out.registers.set(k_stack_pointer, sp);
+  out.registers.pc = pc;
+  out.stack = {r.low, r.low + r.bytes, r.copy, false};
+  return true;
 }
 
 bool take_sample(const worker* w, int tid, std::uint64_t id, std::int64_t patience_ns, running_sample& out) noexcept {

@@ -49,7 +49,8 @@ class visitor {
     if (!copies_.resize(k_batch_bytes)) return;
     const std::int64_t patience = o_.dying ? k_patience_dying_ns : k_patience_ns;
     while (slab_ < slabs_.size()) {
-      world_stop stop(s_, o_.self);
+      self_ = this_worker();  // the caller may go on elsewhere between two batches
+      world_stop stop(s_, self_);
       // Without the stop the process, which is about to die, may show a goroutine in two minds.
       if (!o_.stands_still && !gave_up_ && !stop.try_begin(now_ns() + patience)) {
         if (!o_.dying) return;
@@ -120,7 +121,7 @@ class visitor {
       if (w->current != &g) continue;
       r.on = w;
       if ((w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) r.status = "syscall";
-      if (w != o_.self) running_.push_back({record, w, w->tid});
+      if (w != self_) running_.push_back({record, w, w->tid});
       return;
     }
   }
@@ -152,7 +153,11 @@ class visitor {
     for (const running& r : running_) {
       goroutine_record& record = out_.goroutines[r.record];
       running_sample sample;
-      if (!take_sample(r.on, r.tid, record.id, patience, sample)) continue;
+      // A signal would cut a sleep or a poll short; to a process that dies that is nothing.
+      if (!(!o_.dying && take_sleeping_sample(r.on, r.tid, record.id, sample)) &&
+          !take_sample(r.on, r.tid, record.id, patience, sample)) {
+        continue;
+      }
       record.no_stack = false;
       stack_walk walk(sample.registers, sample.stack, true);
       collect_frames(walk, out_.frames, record);
@@ -162,6 +167,7 @@ class visitor {
   scheduler& s_;
   const snapshot_options& o_;
   snapshot& out_;
+  worker* self_ = nullptr;
   mapped_vector<slab> slabs_;
   mapped_vector<copied> pending_;
   mapped_vector<running> running_;

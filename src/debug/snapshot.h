@@ -21,7 +21,6 @@ struct snapshot {
 };
 
 struct snapshot_options {
-  worker* self = nullptr;       // that calls, or null
   bool stands_still = false;    // nothing runs and scheduler::mu is held: no need to stop anything
   bool dying = false;           // the process ends afterwards: consistency is tried for, not insisted upon
   std::uint64_t leave_out = 0;  // a goroutine that the caller describes itself

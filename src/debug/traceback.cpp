@@ -55,17 +55,34 @@ bool is_inner_file(std::string_view file) noexcept {
 
 bool is_mangled(const char* symbol) noexcept { return symbol != nullptr && begins(symbol, "_Z"); }
 
+// What is left out: as a rule everything that the user did not write or call by name; where that is all there is, as of
+// a goroutine that ends in a sleep, the scheduler alone; and nothing.
+enum class hiding { inner, scheduler, nothing };
+
+// The scheduler: switching, and what stands below every goroutine.
+bool is_scheduler(const code_place& place) noexcept {
+  if (place.symbol != nullptr && is_mangled(place.symbol)) return begins(qualified(place.symbol), "4pirn2rt");
+  if (place.symbol != nullptr && begins(place.symbol, "pirn_goroutine_")) return true;
+  const std::string_view own = own_sources();
+  return !own.empty() && begins(place.file, own) && !begins(std::string_view(place.file).substr(own.size()), "sync/");
+}
+
 // The runtime's own frames, and those between it and what the user wrote.
 bool is_inner(const code_place& place) noexcept {
   if (!is_mangled(place.symbol) && is_inner_file(place.file)) return true;
   if (place.symbol == nullptr) return false;
   const std::string_view s = qualified(place.symbol);
-  for (const std::string_view inner : {"4pirn2rt", "4pirn6detail", "4pirn7runtime6detail", "pirn_goroutine_",
-                                       "St8__invoke", "St13__invoke_impl", "St12__invoke_r", "St6invoke", "St5apply",
-                                       "St12__apply_impl", "St17_Function_handler", "St8functionI", "KSt8functionI"}) {
+  for (const std::string_view inner :
+       {"4pirn2rt", "4pirn6detail", "4pirn7runtime5stack", "4pirn7runtime6detail", "pirn_goroutine_", "St8__invoke",
+        "St13__invoke_impl", "St12__invoke_r", "St6invoke", "St5apply", "St12__apply_impl", "St17_Function_handler",
+        "St8functionI", "KSt8functionI"}) {
     if (begins(s, inner)) return true;
   }
   return false;
+}
+
+bool is_hidden(const code_place& place, hiding how) noexcept {
+  return how == hiding::inner ? is_inner(place) : how == hiding::scheduler && is_scheduler(place);
 }
 
 // What stands between the one who starts a goroutine and the runtime.
@@ -91,31 +108,44 @@ void write_place(text_sink& out, const code_place& place) {
 
 class frame_writer {
  public:
-  frame_writer(text_sink& out, trace_level level) : out_(out), level_(level) {}
+  frame_writer(text_sink& out, trace_level level, place_cache* cache)
+      : out_(out), level_(level), cache_(level < trace_level::system ? cache : nullptr) {}
 
   // Whether any line was written.
-  bool write(const stack_frame& f, bool hide_inner) {
+  bool write(const stack_frame& f, hiding how) {
+    if (cache_ == nullptr || how != hiding::inner) return write_to(out_, f, how);
+    const auto [at, is_new] = cache_->frames.try_emplace(f.pc * 2 + (f.interrupted ? 1 : 0));
+    if (is_new) {
+      string_sink text(at->second);
+      write_to(text, f, how);
+    }
+    out_ << at->second;
+    return !at->second.empty();
+  }
+
+ private:
+  bool write_to(text_sink& out, const stack_frame& f, hiding how) {
     bool any = false;
     for_each_place(f.lookup_pc(), [&](const code_place& place) {
-      if (hide_inner && is_inner(place)) return;
+      if (is_hidden(place, how)) return;
       any = true;
-      write_place(out_, place);
+      write_place(out, place);
       if (!place.inlined) {
-        if (f.function != 0) (out_ << " +").hex(f.pc - f.function);
+        if (f.function != 0) (out << " +").hex(f.pc - f.function);
         if (level_ >= trace_level::system) {
-          (out_ << " fp=").hex(f.cfa);
-          (out_ << " sp=").hex(f.sp);
-          (out_ << " pc=").hex(f.pc);
+          (out << " fp=").hex(f.cfa);
+          (out << " sp=").hex(f.sp);
+          (out << " pc=").hex(f.pc);
         }
       }
-      out_ << "\n";
+      out << "\n";
     });
     return any;
   }
 
- private:
   text_sink& out_;
   trace_level level_;
+  place_cache* cache_;
 };
 
 // How many frames at the inner end belong to a throw.
@@ -167,22 +197,38 @@ void write_header(text_sink& out, const goroutine_record& g, trace_level level) 
 }
 
 // The call of go() itself is inlined into its caller; what of pirn's stands before that is of no interest.
-void write_creator(text_sink& out, const goroutine_record& g) {
-  if (g.creator_id == 0 || g.creator_pc == nullptr) return;
-  const auto pc = reinterpret_cast<std::uintptr_t>(g.creator_pc);
+template <class Between>
+void write_creator_to(text_sink& function, text_sink& place_to, std::uintptr_t pc, Between between) {
   bool written = false;
   for (const bool any_will_do : {false, true}) {
     for_each_place(pc - 1, [&](const code_place& place) {
       if (written || (is_pirn(place) && (place.inlined || !any_will_do))) return;
       written = true;
+      function << "created by " << place.function;
+      between();
+      place_to << "\n\t" << place.file << ":" << place.line;
       frame_rules rules;
-      out << "created by " << place.function << " in goroutine " << g.creator_id << "\n\t" << place.file << ":"
-          << place.line;
-      if (find_frame_rules(pc - 1, rules)) (out << " +").hex(pc - rules.function);
-      out << "\n";
+      if (find_frame_rules(pc - 1, rules)) (place_to << " +").hex(pc - rules.function);
+      place_to << "\n";
     });
     if (written) return;
   }
+}
+
+void write_creator(text_sink& out, const goroutine_record& g, place_cache* cache) {
+  if (g.creator_id == 0 || g.creator_pc == nullptr) return;
+  const auto pc = reinterpret_cast<std::uintptr_t>(g.creator_pc);
+  if (cache != nullptr) {
+    const auto [at, is_new] = cache->creators.try_emplace(pc);
+    if (is_new) {
+      string_sink function(at->second.first);
+      string_sink place(at->second.second);
+      write_creator_to(function, place, pc, [] {});
+    }
+    out << at->second.first << " in goroutine " << g.creator_id << at->second.second;
+    return;
+  }
+  write_creator_to(out, out, pc, [&] { out << " in goroutine " << g.creator_id; });
 }
 
 }  // namespace
@@ -222,25 +268,26 @@ void collect_frames(stack_walk& walk, frame_list& frames, goroutine_record& out)
 }
 
 void write_frames(text_sink& out, const stack_frame* frames, std::size_t count, std::uint64_t left_out,
-                  trace_level level, bool from_throw) {
-  frame_writer w(out, level);
+                  trace_level level, bool from_throw, place_cache* cache) {
+  frame_writer w(out, level, cache);
   const std::size_t begin = from_throw ? frames_of_throw(frames, count) : 0;
-  for (const bool hide : {level < trace_level::system, false}) {
+  for (const hiding how : {hiding::inner, hiding::scheduler, hiding::nothing}) {
+    if (level >= trace_level::system && how != hiding::nothing) continue;
     bool any = false;
     for (std::size_t i = begin; i < count; ++i) {
       if (left_out != 0 && i == k_shown_frames / 2) out << "..." << left_out << " frames elided...\n";
-      any = w.write(frames[i], hide) || any;
+      any = w.write(frames[i], how) || any;
     }
-    if (any || !hide) return;
+    if (any) return;
   }
 }
 
 void write_goroutine(text_sink& out, const goroutine_record& g, const stack_frame* frames, trace_level level,
-                     bool from_throw) {
+                     bool from_throw, place_cache* cache) {
   write_header(out, g, level);
   if (g.no_stack) out << "\tgoroutine running on other thread; stack unavailable\n";
-  write_frames(out, frames, g.frames, g.left_out, level, from_throw);
-  write_creator(out, g);
+  write_frames(out, frames, g.frames, g.left_out, level, from_throw, cache);
+  write_creator(out, g, cache);
 }
 
 }  // namespace pirn::rt

@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <utility>
 
 #include "debug/text.h"
 #include "os/mapped_vector.h"
@@ -49,13 +52,19 @@ void describe(const goroutine& g, goroutine_record& out) noexcept;
 // Walks to the end and keeps what is shown; fills the three numbers of frames in `out`.
 void collect_frames(stack_walk& walk, frame_list& frames, goroutine_record& out) noexcept;
 
+// Texts by address, for a report that shows the same places again and again. Uses the allocator.
+struct place_cache {
+  std::unordered_map<std::uintptr_t, std::string> frames;
+  std::unordered_map<std::uintptr_t, std::pair<std::string, std::string>> creators;  // function; place
+};
+
 // "goroutine N [status]:", its frames, and who created it. `from_throw`: the innermost frames are those that throwing
 // an exception makes, and are left out.
 void write_goroutine(text_sink& out, const goroutine_record& g, const stack_frame* frames, trace_level level,
-                     bool from_throw = false);
+                     bool from_throw = false, place_cache* cache = nullptr);
 
 // Frames alone.
 void write_frames(text_sink& out, const stack_frame* frames, std::size_t count, std::uint64_t left_out,
-                  trace_level level, bool from_throw = false);
+                  trace_level level, bool from_throw = false, place_cache* cache = nullptr);
 
 }  // namespace pirn::rt

@@ -281,12 +281,31 @@ const frame_rules* stack_walk::rules_at(std::uintptr_t pc) noexcept {
   return &c.rules;
 }
 
+// The frame pointer is not known but the stack pointer is: looks for the nearest pair that a function with a frame
+// pointer leaves at its beginning, the caller's frame pointer, which points further up, and a return address.
+bool stack_walk::find_frame_pointer() noexcept {
+  constexpr std::uintptr_t k_far = 4096;
+  constexpr std::uintptr_t k_word = sizeof(std::uintptr_t);
+  for (std::uintptr_t at = r_.sp(); at < r_.sp() + k_far; at += k_word) {
+    std::uintptr_t fp = 0;
+    std::uintptr_t pc = 0;
+    if (!view_.read(at, fp) || !view_.read(at + k_word, pc)) return false;
+    frame_rules there;
+    if (fp > at && fp < view_.high && fp % (2 * k_word) == 0 && pc > k_page && find_frame_rules(pc - 1, there)) {
+      r_.set(k_frame_pointer, at);
+      return true;
+    }
+  }
+  return false;
+}
+
 bool stack_walk::step(const frame_rules& rules, std::uintptr_t& cfa) noexcept {
   using kind = register_rule::kind;
   if (rules.cfa_expression != nullptr) {
     if (!evaluate(rules.cfa_expression, 0, false, cfa)) return false;
   } else {
-    if (rules.cfa_register >= k_unwind_registers || !r_.has(rules.cfa_register)) return false;
+    if (rules.cfa_register >= k_unwind_registers) return false;
+    if (!r_.has(rules.cfa_register) && (rules.cfa_register != k_frame_pointer || !find_frame_pointer())) return false;
     cfa = r_.value[rules.cfa_register] + static_cast<std::uintptr_t>(rules.cfa_offset);
   }
   unwind_registers caller;

@@ -82,6 +82,7 @@ class stack_walk {
 
  private:
   bool step(const frame_rules& rules, std::uintptr_t& cfa) noexcept;
+  bool find_frame_pointer() noexcept;
   bool step_by_frame_pointer(std::uintptr_t& cfa) noexcept;
   bool evaluate(const std::uint8_t* expression, std::uintptr_t pushed, bool push, std::uintptr_t& out) const noexcept;
   const frame_rules* rules_at(std::uintptr_t pc) noexcept;
