@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "debug/sample.h"
+#include "debug/schedtrace.h"
 #include "debug/snapshot.h"
 #include "sched/entry.h"
 #include "sched/reports.h"
@@ -140,7 +141,8 @@ void report_deadlock(scheduler& s) noexcept {
   exit_after_report();
 }
 
-void begin_reports(scheduler&) noexcept {
+void begin_reports(scheduler& s) noexcept {
+  begin_schedtrace(s);
   level_of_run = level_by_environment();
   reporting = {write_after_fatal, leave_by_abort};
   install_signals();
@@ -152,8 +154,11 @@ void end_reports() noexcept {
   reporting = {};
 }
 
-void serve_reports(scheduler& s) noexcept { serve_quit(s); }
+void serve_reports(scheduler& s) noexcept {
+  serve_quit(s);
+  serve_schedtrace(s);
+}
 
-std::int64_t next_report(const scheduler&) noexcept { return INT64_MAX; }
+std::int64_t next_report() noexcept { return next_schedtrace(); }
 
 }  // namespace pirn::rt

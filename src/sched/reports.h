@@ -26,6 +26,6 @@ void write_panic_stacks() noexcept;
 // Called by sysmon after each of its sleeps: carries out what was asked of it meanwhile.
 void serve_reports(scheduler& s) noexcept;
 // When sysmon must be awake again to serve, in nanoseconds of now_ns().
-std::int64_t next_report(const scheduler& s) noexcept;
+std::int64_t next_report() noexcept;
 
 }  // namespace pirn::rt

@@ -78,7 +78,7 @@ void* sysmon_main(void* arg) {
     s.sysmon_deep = deep;
     s.mu.unlock();
     if (deep) check_deadlock(s);
-    s.sysmon_event.wait(std::min(deep ? k_forever : now_ns() + delay, next_report(s)));
+    s.sysmon_event.wait(std::min(deep ? k_forever : now_ns() + delay, next_report()));
     serve_reports(s);
     if (deep) {
       quiet = 0;

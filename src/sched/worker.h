@@ -32,6 +32,7 @@ struct alignas(k_cache_line) processor : untracked {
   // way, which looks at timers and the global queue.
   std::atomic<std::uint32_t> tick{0};
   std::uint32_t until_global_check = 0;
+  std::atomic<std::uint32_t> syscall_tick{0};  // as `tick`: blocking sections that gave the P away
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
