@@ -71,6 +71,7 @@ void world_stop::let_go() noexcept {
 }
 
 bool world_stop::try_begin(std::int64_t until) noexcept {
+  sched_yield();  // with a fresh slice of time, so as not to lose the core while everybody waits
   for (;;) {
     const std::int64_t give_way = now_ns() + k_patience_ns;
     do {

@@ -17,7 +17,7 @@ namespace {
 using namespace pirn_test;
 using namespace std::chrono_literals;
 
-volatile int sink = 0;
+std::atomic<int> sink{0};
 
 [[gnu::noinline]] void waits_on(const pirn::chan<void>& c) {
   c.recv();

@@ -87,6 +87,9 @@ TEST(stack_walk, knows_frames_without_a_fixed_size) {
 }
 
 TEST(stack_walk, passes_the_frame_of_a_signal) {
+  constexpr std::size_t k_plenty = 1000;
+  ours.reserve(k_plenty);  // nothing is allocated in the handler
+  theirs.reserve(k_plenty);
   signal(SIGUSR1, [](int) { walk_both(); });
   raise(SIGUSR1);
   signal(SIGUSR1, SIG_DFL);
@@ -96,6 +99,8 @@ TEST(stack_walk, passes_the_frame_of_a_signal) {
 // What a handler is given leads to the same callers as the interrupted function's own view.
 std::vector<std::uintptr_t> from_context;
 TEST(stack_walk, starts_from_the_registers_of_a_signal) {
+  constexpr std::size_t k_plenty = 1000;
+  from_context.reserve(k_plenty);  // nothing is allocated in the handler
   struct sigaction action {};
   action.sa_sigaction = [](int, siginfo_t*, void* c) {
     from_context.clear();
