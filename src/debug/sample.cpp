@@ -159,6 +159,10 @@ bool take_sleeping_sample(const worker* w, int tid, std::uint64_t id, running_sa
   return true;
 }
 
+#ifdef PIRN_TSAN
+// It puts handlers off until the thread next calls something it knows, by then perhaps on another goroutine's stack.
+bool take_sample(const worker*, int, std::uint64_t, std::int64_t, running_sample&) noexcept { return false; }
+#else
 bool take_sample(const worker* w, int tid, std::uint64_t id, std::int64_t patience_ns, running_sample& out) noexcept {
   request& r = current_request;
   r.of = w;
@@ -183,5 +187,6 @@ bool take_sample(const worker* w, int tid, std::uint64_t id, std::int64_t patien
     futex_wait(r.state, is, until);
   }
 }
+#endif
 
 }  // namespace pirn::rt
