@@ -179,6 +179,7 @@ bool bind_stack(processor* p, goroutine* g) noexcept {
 void prepare_stack(goroutine* g) noexcept {
   stack* stk = g->stk;
   g->ctx = {stk->top(), nullptr, reinterpret_cast<void*>(&pirn_goroutine_entry)};
+  if (PIRN_UNLIKELY(stk->unguarded)) g->flags |= k_g_unguarded;
 #ifdef PIRN_ASAN
   g->san.fake_stack = nullptr;
   g->san.bottom = stk->usable_low();
