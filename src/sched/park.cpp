@@ -246,6 +246,12 @@ void worker_loop(worker* w) noexcept {
   while (goroutine* g = find_work(w)) execute(w, g);
 }
 
+void run_worker(worker* w) noexcept {
+  worker_loop(w);
+  // It may hold a P still. A release: whoever sees it outside owns what it left (exclusive.cpp waits for this).
+  w->inside.store(0, std::memory_order_release);
+}
+
 #ifdef PIRN_ASAN
 namespace {
 // Below every frame of the caller's.

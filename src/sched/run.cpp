@@ -107,6 +107,7 @@ std::uint32_t revive_all(scheduler& s) {
 // at_exit::unwind: only this thread is left. Destructors may start goroutines and wait, so it goes round until none is
 // left, or the grace is over.
 void unwind_all(scheduler& s, worker* w) {
+  w->inside.store(1, std::memory_order_relaxed);  // nobody is left to look at it
   s.draining.store(true, std::memory_order_relaxed);
   s.drain_until = now_ns() + s.grace_ns;
   s.stopping.store(false, std::memory_order_relaxed);
@@ -303,7 +304,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   begin_exclusive(s);
   start_sysmon(s);
   p->queue.try_push_tail(g);
-  worker_loop(w);
+  run_worker(w);
   // The thread of a goroutine that ended bound to it would end too; this one cannot, it waits for the run.
   while (!s.stopping.load(std::memory_order_acquire)) w->wake.wait();
   tear_down(owned.release(), w);

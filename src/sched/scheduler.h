@@ -129,6 +129,8 @@ void requeue_without_p() noexcept;
 
 // The scheduling loop of a worker, on its own thread's stack. Returns when the run is over or the thread must end.
 void worker_loop(worker* w) noexcept;
+// The same as a thread's whole life in the run: afterwards the worker is outside for good.
+void run_worker(worker* w) noexcept;
 
 // Ends the current goroutine. REQUIRES: outside; enters by itself.
 [[noreturn]] void finish_current() noexcept;
