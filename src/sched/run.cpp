@@ -269,7 +269,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   s.grace_ns = o.grace_ns;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
-  change_gomaxprocs(s, o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs());
+  begin_procs(s, o.gomaxprocs);
 
   worker* w = new_worker(s);
   s.mu.lock();
