@@ -22,6 +22,7 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   after_switch(self);
   const switch_work work = w->after;
   if (PIRN_LIKELY(work.arg != nullptr)) {
+    chaos_step();
     w->after.arg = nullptr;
     if (PIRN_LIKELY(work.fn == nullptr)) {
       happens_before(work.arg);  // this layer is not instrumented
@@ -146,22 +147,6 @@ void push_global_work(void* g) noexcept {
   wake_if_needed(s);
 }
 
-}  // namespace
-
-void park(const park_kind& kind, void* object, switch_work after) { park_on(this_worker(), kind, object, after); }
-
-void park_on(worker* w, const park_kind& kind, void* object, switch_work after) {
-  goroutine* g = w->current;
-  g->waits_for = &kind;
-  g->wait_object = object;
-  g->waits_since_ms = w->sched->coarse_ms.load(std::memory_order_relaxed);
-  g->set_state(g_state::waiting);
-  w->after = after;
-  leave_stack(w, g);
-  came_back(g);
-}
-
-namespace {
 PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   processor* p = w->p;
   goroutine* g = w->current;
@@ -177,7 +162,22 @@ PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   leave_stack(w, g);
   came_back(g);
 }
+
 }  // namespace
+
+void park(const park_kind& kind, void* object, switch_work after) { park_on(this_worker(), kind, object, after); }
+
+void park_on(worker* w, const park_kind& kind, void* object, switch_work after) {
+  goroutine* g = w->current;
+  g->waits_for = &kind;
+  g->wait_object = object;
+  g->waits_since_ms = w->sched->coarse_ms.load(std::memory_order_relaxed);
+  g->set_state(g_state::waiting);
+  w->after = after;
+  leave_stack(w, g);
+  came_back(g);
+  if (chaos_chance(16)) yield_on(this_worker());  // as if it had been woken later
+}
 
 void yield_to_others() {
   if (worker* w = try_enter_fast(); PIRN_LIKELY(w != nullptr)) {

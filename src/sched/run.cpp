@@ -259,6 +259,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
     ~end_of_run() { run_under_way.store(false, std::memory_order_release); }
   } at_end;
 
+  init_chaos();
   init_membarrier();
   init_cycle_clock();
   report_running_goroutine = report_current_goroutine;

@@ -120,6 +120,7 @@ void ready_kicked(worker* w, goroutine* kicked) noexcept;
 PIRN_ALWAYS_INLINE void ready_on(worker* w, goroutine* g) noexcept {
   g->set_state(g_state::runnable);
   happens_before(g);
+  if (chaos_chance(8)) return ready_kicked(w, g);
   goroutine* kicked = w->p->queue.exchange_next(g);
   // Alone in the slot it runs next here; sysmon bounds how long it may wait behind the caller.
   if (kicked != nullptr) ready_kicked(w, kicked);
