@@ -74,21 +74,18 @@ PIRN_ALWAYS_INLINE void happens_after([[maybe_unused]] void* at) noexcept {
 // counts. For the work that follows a park: that runs in the name of the goroutine that parked, but on its successor's
 // stack, so that a local of it which has an address would be a race between the two. `used` is what the work touches of
 // others' memory: that is shown to the detector once, so that memory which somebody frees meanwhile is still reported.
-class [[nodiscard]] on_borrowed_stack {
- public:
-  explicit on_borrowed_stack([[maybe_unused]] const void* used) noexcept {
+struct on_borrowed_stack {
 #ifdef PIRN_TSAN
+  explicit on_borrowed_stack(const void* used) noexcept {
     __tsan_atomic8_load(used, __ATOMIC_RELAXED);
     __tsan_ignore_thread_begin();
-#endif
   }
-  ~on_borrowed_stack() {
-#ifdef PIRN_TSAN
-    __tsan_ignore_thread_end();
-#endif
-  }
+  ~on_borrowed_stack() { __tsan_ignore_thread_end(); }
   on_borrowed_stack(const on_borrowed_stack&) = delete;
   on_borrowed_stack& operator=(const on_borrowed_stack&) = delete;
+#else
+  explicit on_borrowed_stack(const void*) noexcept {}
+#endif
 };
 
 // The goroutines on a thread use one errno in turn, each finding its own value there: nothing that could race.
