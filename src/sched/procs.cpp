@@ -19,12 +19,9 @@ timer_heap& timer_heap_of(int index) {
   static std::atomic<timer_heap*> heaps[k_max_procs];
   std::atomic<timer_heap*>& at = heaps[index];
   timer_heap* heap = at.load(std::memory_order_acquire);
-  if (heap == nullptr) {
-    auto fresh = std::make_unique<timer_heap>();
-    happens_before(&at);  // this layer is not instrumented
-    if (at.compare_exchange_strong(heap, fresh.get(), std::memory_order_acq_rel)) heap = fresh.release();
-  }
-  happens_after(&at);
+  if (heap != nullptr) return *heap;
+  auto fresh = std::make_unique<timer_heap>();
+  if (at.compare_exchange_strong(heap, fresh.get(), std::memory_order_acq_rel)) heap = fresh.release();
   return *heap;
 }
 

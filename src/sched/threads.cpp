@@ -84,6 +84,7 @@ worker* new_worker(scheduler& s) {
 
 void attach_thread(worker* w) noexcept {
   w->errno_at = errno_address();
+  never_raced_for(w->errno_at);
   w->eh = exception_globals();
   w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();

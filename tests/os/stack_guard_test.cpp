@@ -134,6 +134,7 @@ bool kernel_has_guard_regions() {
 }
 
 TEST(stack_guard, by_advice_takes_no_mappings) {
+  if (k_tsan) GTEST_SKIP() << "the sanitizer's own mappings come and go beside";
   if (!kernel_has_guard_regions()) GTEST_SKIP() << "no MADV_GUARD_INSTALL here";
   EXPECT_EQ(run_child("costs_madvise").output, "few mappings, none unguarded\n");
 }
@@ -148,6 +149,7 @@ TEST(stack_guard, by_protection_takes_mappings) {
 }
 
 TEST(stack_guard, that_cannot_be_had_is_counted) {
+  if (k_tsan) GTEST_SKIP() << "the sanitizer's own mappings come and go beside";
   EXPECT_EQ(run_child("costs_none").output, "few mappings, all unguarded\n");
 }
 
