@@ -38,7 +38,7 @@ void* thread_main(void* arg) {
   processor* p = w->handed_p;
   w->handed_p = nullptr;
   bind_p(w, p);
-  worker_loop(w);
+  run_worker(w);
   detach_thread();
   // The last touch of the scheduler: run() may go on and free it.
   const std::uint32_t left = s.live_threads.fetch_sub(1, std::memory_order_acq_rel) - 1;
