@@ -3,6 +3,7 @@
 // The joiner lies on its waiter's stack and stands in the word itself. It is put there by compare-and-swap after the
 // waiter has left its stack (on the successor's side), and belongs to whoever takes it out: set(), which resumes it, or
 // the end of a run. Where the goroutine ended first there is nothing to wait for, and the waiter is made ready at once.
+// Model: docs/internals/models/one_shot.pml.
 #include "pirn/detail/one_shot.h"
 
 #include "sync/wait.h"
