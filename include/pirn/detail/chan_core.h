@@ -38,9 +38,10 @@ struct element_ops {
 template <class T>
 struct element {
   static_assert(std::is_nothrow_move_constructible_v<T>, "a channel's element type must be nothrow-movable");
+  static constexpr std::size_t size = sizeof(T);  // NOLINT(bugprone-sizeof-expression): T may well be a pointer
   static constexpr bool trivial = std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>;
   static void move(void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); }
-  static void* new_box() { return ::operator new(sizeof(T), std::align_val_t{alignof(T)}); }
+  static void* new_box() { return ::operator new(size, std::align_val_t{alignof(T)}); }
   static void delete_box(void* box) noexcept { ::operator delete(box, std::align_val_t{alignof(T)}); }
   static void drop_box(void* box) noexcept {
     static_cast<T*>(box)->~T();
@@ -50,7 +51,7 @@ struct element {
     move(to, box);
     drop_box(box);
   }
-  static constexpr element_ops ops{sizeof(T), alignof(T), trivial, move, new_box, delete_box, unbox, drop_box};
+  static constexpr element_ops ops{size, alignof(T), trivial, move, new_box, delete_box, unbox, drop_box};
 };
 
 template <>
