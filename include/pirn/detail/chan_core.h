@@ -90,15 +90,15 @@ struct chan_core {
   // Whether a receive would neither take a value nor find the channel closed, at some moment during the call: a closed
   // channel stays closed, so not seeing it closed after not seeing a value means it was open and empty then.
   bool nothing_to_receive() const noexcept {
-    const bool empty = capacity == 0 ? senders.first.load(std::memory_order_acquire) == nullptr
-                                     : count.load(std::memory_order_acquire) == 0;
-    return empty && !closed.load(std::memory_order_acquire);
+    if (count.load(std::memory_order_acquire) != 0) return false;  // stays 0 without a buffer
+    if (capacity == 0 && senders.first.load(std::memory_order_acquire) != nullptr) return false;
+    return !closed.load(std::memory_order_acquire);
   }
   // The same for a send: neither room (or a receiver) nor closed.
   bool nowhere_to_send() const noexcept {
     if (closed.load(std::memory_order_acquire)) return false;
-    return capacity == 0 ? receivers.first.load(std::memory_order_acquire) == nullptr
-                         : count.load(std::memory_order_acquire) == capacity;
+    if (count.load(std::memory_order_acquire) != capacity) return false;  // without a buffer both are 0
+    return capacity != 0 || receivers.first.load(std::memory_order_acquire) == nullptr;
   }
 };
 
