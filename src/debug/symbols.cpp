@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
 
-#include "os/base.h"
+#include "os/futex.h"
+#include "os/sanitizer.h"
 
 #ifdef PIRN_HAVE_LIBBACKTRACE
 // The library's own copy, under names that cannot meet another one's.
@@ -108,6 +110,15 @@ void take_symbol(void* arg, std::uintptr_t, const char* symbol, std::uintptr_t, 
 #ifdef PIRN_HAVE_LIBBACKTRACE
 
 void for_each_place(std::uintptr_t pc, void (*f)(void*, const code_place&), void* arg) {
+#ifdef PIRN_TSAN
+  // The library's own protocol is not known to it, while the memory that it uses again is.
+  static thread_mutex one_at_a_time;
+  const std::lock_guard hold(one_at_a_time);
+  happens_after(&one_at_a_time);
+  const struct at_end {
+    ~at_end() { happens_before(&one_at_a_time); }
+  } at_end;
+#endif
   const receiver to{f, arg};
   backtrace_state* state = tables();
   const char* symbol = nullptr;

@@ -38,7 +38,8 @@ enum class g_state : std::uint8_t { idle, fresh, runnable, running, waiting, dea
 inline constexpr std::uint8_t k_g_locked = 1;     // bound to extras->locked_to
 inline constexpr std::uint8_t k_g_unwinding = 2;  // must leave by a forced unwind when it next runs
 inline constexpr std::uint8_t k_g_main = 4;
-inline constexpr std::uint8_t k_g_leaving = 8;  // a forced unwind is under way
+inline constexpr std::uint8_t k_g_leaving = 8;     // a forced unwind is under way
+inline constexpr std::uint8_t k_g_unguarded = 16;  // its stack has a canary for a guard
 
 // The C++ runtime's per-thread exception state (__cxa_eh_globals of the Itanium ABI). It belongs to the goroutine:
 // parking inside a catch block and going on elsewhere must find its own exception again.

@@ -2,9 +2,12 @@
 #include "g/stack.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <mutex>
 #include <new>
 
+#include "os/fatal.h"
 #include "os/stack_memory.h"
 
 namespace pirn::rt {
@@ -17,18 +20,42 @@ constexpr std::size_t k_carve_batch = stack_magazine::k_batch;
 constexpr std::uint32_t k_colours = 16;
 constexpr std::size_t k_colour_step = 64;
 
-stack* place_header(char* base, std::size_t bytes, std::uint8_t size_class, std::uint32_t colour) noexcept {
+stack* place_header(char* base, std::size_t bytes, std::uint8_t size_class, std::uint32_t colour,
+                    bool guarded) noexcept {
   char* at = base + bytes - sizeof(stack) - colour * k_colour_step;
   auto* s = new (at) stack;
   s->base = base;
   s->bytes = bytes;
   s->size_class = size_class;
+  s->unguarded = !guarded;
   return s;
 }
 
 }  // namespace
 
 char* stack::usable_low() const noexcept { return base + guard_size(bytes); }
+
+bool has_overflowed(const stack& s, const void* sp) noexcept {
+  const char* low = s.usable_low();
+  if (static_cast<const char*>(sp) < low) return true;
+#ifdef PIRN_ASAN
+  return false;  // its red zones are finer, and what abandoned frames poisoned may not be read
+#else
+  std::uint64_t words[k_canary_bytes / sizeof(std::uint64_t)];
+  std::memcpy(words, low - k_canary_bytes, k_canary_bytes);
+  std::uint64_t written = 0;
+  for (const std::uint64_t w : words) written |= w;
+  return written != 0;
+#endif
+}
+
+void fatal_stack_overflow(const stack& s) noexcept {
+  char line[80];
+  const int n = std::snprintf(line, sizeof line, "runtime: goroutine stack exceeds %zu-byte limit\n",
+                              s.bytes - guard_size(s.bytes));
+  write_stderr({line, static_cast<std::size_t>(n)});
+  fatal("stack overflow");
+}
 
 std::uint8_t stack_class_for(std::size_t bytes) noexcept {
   if (bytes == 0) return k_default_stack_class;
@@ -97,11 +124,11 @@ stack* stack_depot::carve(std::uint8_t size_class, std::size_t want, std::size_t
   pc.next_colour += static_cast<std::uint32_t>(n);
   pc.carving.unlock();
 
-  guard_stacks(base, stride, n);
+  const std::size_t guarded = guard_stacks(base, stride, n);
   stack* list = nullptr;
   for (std::size_t i = n; i-- > 0;) {
-    stack* s =
-        place_header(base + i * stride, stride, size_class, (colour + static_cast<std::uint32_t>(i)) % k_colours);
+    stack* s = place_header(base + i * stride, stride, size_class, (colour + static_cast<std::uint32_t>(i)) % k_colours,
+                            i < guarded);
     s->next = list;
     list = s;
   }
@@ -129,8 +156,8 @@ stack* stack_depot::map_own(std::size_t bytes) noexcept {
   const std::size_t size = (bytes + k_guard_bytes + sizeof(stack) + k_page - 1) / k_page * k_page;
   char* base = reserve_stack_memory(size);
   if (base == nullptr) return nullptr;
-  guard_stacks(base, size, 1);
-  return place_header(base, size, k_own_mapping, 0);
+  const bool guarded = guard_stacks(base, size, 1) == 1;
+  return place_header(base, size, k_own_mapping, 0, guarded);
 }
 
 void stack_depot::unmap_own(stack* s) noexcept {

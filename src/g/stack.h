@@ -32,6 +32,7 @@ struct alignas(16) stack {
   char* base = nullptr;         // Constant after carving: low end, guard included.
   std::size_t bytes = 0;        // Constant after carving: from base to the high end, guard included.
   std::uint8_t size_class = 0;  // Constant after carving.
+  bool unguarded = false;       // Constant after carving: no guard could be had, see k_canary_bytes.
 #ifdef PIRN_TSAN
   void* fiber = nullptr;  // Made when it is first bound: creating one takes half a millisecond.
   std::atomic<bool> fiber_busy{false};
@@ -42,6 +43,18 @@ struct alignas(16) stack {
   char* top() noexcept { return reinterpret_cast<char*>(this); }
   const char* top() const noexcept { return reinterpret_cast<const char*>(this); }
 };
+
+// Where there is no guard, the highest bytes of the place for it are a canary: nobody writes there but who runs out of
+// stack. It is zero as mapped, so it costs no page until then. More than a frame's usual size, so that few can step
+// over it.
+inline constexpr std::size_t k_canary_bytes = 256;
+
+// Whether a goroutine that runs or ran on `s`, with its deepest frame at `sp`, has left its bounds. For stacks without
+// a guard; asked after each switch, where the flags of the goroutine are looked at anyway, and at its end.
+bool has_overflowed(const stack& s, const void* sp) noexcept;
+
+// Ends the process with Go's report of a stack that is too small. Called on any stack.
+[[noreturn]] void fatal_stack_overflow(const stack& s) noexcept;
 
 inline void*& ahead_of(stack& s) noexcept { return s.ahead; }
 

@@ -5,7 +5,7 @@
 // cost 2 MiB. A guard lies at the low end of every stack, in the best form that can be had:
 //   1. MADV_GUARD_INSTALL: no mapping of its own, many guards by one call;
 //   2. mprotect, two mappings per stack, while vm.max_map_count allows;
-//   3. none: counted in unguarded_stacks().
+//   3. none: counted in unguarded_stacks(). The layer above watches a canary in its place (g/stack.h).
 #pragma once
 
 #include <cstddef>

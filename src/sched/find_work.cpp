@@ -58,7 +58,7 @@ goroutine* try_find(worker* w) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;
   own_timers(w);
-  if (p->until_global_check == 0) {
+  if (p->until_global_check == 0 || chaos_chance(32)) {
     p->until_global_check = k_global_check;
     if (goroutine* g = fair_round(w)) return g;
   }
@@ -179,6 +179,7 @@ bool bind_stack(processor* p, goroutine* g) noexcept {
 void prepare_stack(goroutine* g) noexcept {
   stack* stk = g->stk;
   g->ctx = {stk->top(), nullptr, reinterpret_cast<void*>(&pirn_goroutine_entry)};
+  if (PIRN_UNLIKELY(stk->unguarded)) g->flags |= k_g_unguarded;
 #ifdef PIRN_ASAN
   g->san.fake_stack = nullptr;
   g->san.bottom = stk->usable_low();

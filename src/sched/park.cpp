@@ -20,6 +20,7 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   after_switch(self);
   const switch_work work = w->after;
   if (PIRN_LIKELY(work.arg != nullptr)) {
+    chaos_step();
     w->after.arg = nullptr;
     if (PIRN_LIKELY(work.fn == nullptr)) {
       happens_before(work.arg);  // this layer is not instrumented
@@ -90,6 +91,10 @@ PIRN_ALWAYS_INLINE goroutine* pick_direct_with_stack(worker* w, processor* p) no
   return g;
 }
 
+PIRN_COLD void look_at_canary(const goroutine* g) noexcept {
+  if (has_overflowed(*g->stk, __builtin_frame_address(0))) fatal_stack_overflow(*g->stk);
+}
+
 PIRN_ALWAYS_INLINE void leave_stack(worker* w, goroutine* g) noexcept {
   const int saved_errno = *w->errno_at;
   if (goroutine* next = pick_direct_with_stack(w, w->p)) {
@@ -113,16 +118,37 @@ void execute(worker* w, goroutine* g) noexcept {
   unwind_current();
 }
 
-// A goroutine that is told to leave while it leaves already, in a destructor that parked, goes on.
-PIRN_ALWAYS_INLINE void unwind_if_told(const goroutine* g) {
-  if (PIRN_LIKELY((g->flags & k_g_unwinding) == 0)) return;
-  if ((g->flags & k_g_leaving) == 0) unwind_from_inside();
+PIRN_COLD void came_back_marked(const goroutine* g) {
+  if ((g->flags & k_g_unguarded) != 0) look_at_canary(g);
+  // One that is told to leave while it leaves already, in a destructor that parked, goes on.
+  if ((g->flags & (k_g_unwinding | k_g_leaving)) == k_g_unwinding) unwind_from_inside();
+}
+
+// What a goroutine looks at when it goes on after a switch.
+PIRN_ALWAYS_INLINE void came_back(const goroutine* g) {
+  if (PIRN_UNLIKELY((g->flags & (k_g_unwinding | k_g_unguarded)) != 0)) came_back_marked(g);
 }
 
 void push_global_work(void* g) noexcept {
   scheduler& s = *this_worker()->sched;
   push_global(s, static_cast<goroutine*>(g));
   wake_if_needed(s);
+}
+
+PIRN_ALWAYS_INLINE void yield_on(worker* w) {
+  processor* p = w->p;
+  goroutine* g = w->current;
+  if (PIRN_LIKELY(p->until_global_check > 1) && p->queue.empty() && w->locked_g == nullptr) {
+    --p->until_global_check;
+    return;
+  }
+  g->set_state(g_state::runnable);
+  happens_before(g);
+  p->queue.bring_forward();
+  // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
+  if (PIRN_UNLIKELY(!p->queue.try_push_tail(g))) queue_last(w, g);
+  leave_stack(w, g);
+  came_back(g);
 }
 
 }  // namespace
@@ -137,26 +163,9 @@ void park_on(worker* w, const park_kind& kind, void* object, switch_work after) 
   g->set_state(g_state::waiting);
   w->after = after;
   leave_stack(w, g);
-  unwind_if_told(g);
+  came_back(g);
+  if (chaos_chance(16)) yield_on(this_worker());  // as if it had been woken later
 }
-
-namespace {
-PIRN_ALWAYS_INLINE void yield_on(worker* w) {
-  processor* p = w->p;
-  goroutine* g = w->current;
-  if (PIRN_LIKELY(p->until_global_check > 1) && p->queue.empty() && w->locked_g == nullptr) {
-    --p->until_global_check;
-    return;
-  }
-  g->set_state(g_state::runnable);
-  happens_before(g);
-  p->queue.bring_forward();
-  // Queued before it has left its stack: nobody else can take from this queue while this worker is inside.
-  if (PIRN_UNLIKELY(!p->queue.try_push_tail(g))) queue_last(w, g);
-  leave_stack(w, g);
-  unwind_if_told(g);
-}
-}  // namespace
 
 void yield_to_others() {
   if (worker* w = try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
@@ -212,6 +221,7 @@ void ready_last(goroutine* g) noexcept {
 void requeue_without_p() noexcept {
   worker* w = this_worker();
   goroutine* g = w->current;
+  if (PIRN_UNLIKELY((g->flags & k_g_unguarded) != 0)) look_at_canary(g);
   g->set_state(g_state::runnable);
   happens_before(g);
   w->after = switch_work::call(push_global_work, g);
@@ -222,6 +232,12 @@ void requeue_without_p() noexcept {
 
 void worker_loop(worker* w) noexcept {
   while (goroutine* g = find_work(w)) execute(w, g);
+}
+
+void run_worker(worker* w) noexcept {
+  worker_loop(w);
+  // It may hold a P still. A release: whoever sees it outside owns what it left (exclusive.cpp waits for this).
+  w->inside.store(0, std::memory_order_release);
 }
 
 #ifdef PIRN_ASAN
@@ -248,7 +264,9 @@ namespace {
 
 // What only few goroutines need at their end. True when the thread must go back to its scheduling stack.
 PIRN_COLD bool finish_special(worker* w, goroutine* g) noexcept {
-  const bool back = (g->flags & (k_g_locked | k_g_main)) != 0;
+  if ((g->flags & k_g_unguarded) != 0) look_at_canary(g);
+  // Nor is a stack without a guard passed on to a successor that does not know of it.
+  const bool back = (g->flags & (k_g_locked | k_g_main | k_g_unguarded)) != 0;
   if ((g->flags & k_g_locked) != 0) {
     // A goroutine that ends bound to its thread takes the thread with it: nobody knows what it did to it.
     w->locked_g = nullptr;

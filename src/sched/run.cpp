@@ -107,6 +107,7 @@ std::uint32_t revive_all(scheduler& s) {
 // at_exit::unwind: only this thread is left. Destructors may start goroutines and wait, so it goes round until none is
 // left, or the grace is over.
 void unwind_all(scheduler& s, worker* w) {
+  w->inside.store(1, std::memory_order_relaxed);  // nobody is left to look at it
   s.draining.store(true, std::memory_order_relaxed);
   s.drain_until = now_ns() + s.grace_ns;
   s.stopping.store(false, std::memory_order_relaxed);
@@ -259,6 +260,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
     ~end_of_run() { run_under_way.store(false, std::memory_order_release); }
   } at_end;
 
+  init_chaos();
   init_membarrier();
   init_cycle_clock();
   std::unique_ptr<scheduler> owned(new scheduler);  // not zeroed as a whole: ThreadSanitizer would see that
@@ -268,7 +270,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   s.grace_ns = o.grace_ns;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
-  change_gomaxprocs(s, o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs());
+  begin_procs(s, o.gomaxprocs);
 
   worker* w = new_worker(s);
   s.mu.lock();
@@ -304,7 +306,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   begin_exclusive(s);
   start_sysmon(s);
   p->queue.try_push_tail(g);
-  worker_loop(w);
+  run_worker(w);
   // The thread of a goroutine that ended bound to it would end too; this one cannot, it waits for the run.
   while (!s.stopping.load(std::memory_order_acquire)) w->wake.wait();
   tear_down(owned.release(), w);

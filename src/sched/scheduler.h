@@ -90,6 +90,9 @@ struct scheduler : untracked {
   bool sysmon_deep = false;     // Guarded by mu: sleeps until an idle P is taken or a start is asked for
   processor* starts = nullptr;  // Guarded by mu: Ps that wait for a new thread
   std::atomic<bool> sysmon_stop{false};
+  std::int64_t limits_read_at = 0;  // Sysmon's: when it reads the affinity mask and the CPU quota next
+
+  bool follows_limits = false;  // Guarded by procs.cpp's lock: nobody has asked for a number of Ps
 };
 
 // The scheduler of the run under way, null outside. Foreign threads look at it under a foreign_entry.
@@ -119,6 +122,7 @@ void ready_kicked(worker* w, goroutine* kicked) noexcept;
 PIRN_ALWAYS_INLINE void ready_on(worker* w, goroutine* g) noexcept {
   g->set_state(g_state::runnable);
   happens_before(g);
+  if (chaos_chance(8)) return ready_kicked(w, g);
   goroutine* kicked = w->p->queue.exchange_next(g);
   // Alone in the slot it runs next here; sysmon bounds how long it may wait behind the caller.
   if (kicked != nullptr) ready_kicked(w, kicked);
@@ -131,6 +135,8 @@ void requeue_without_p() noexcept;
 
 // The scheduling loop of a worker, on its own thread's stack. Returns when the run is over or the thread must end.
 void worker_loop(worker* w) noexcept;
+// The same as a thread's whole life in the run: afterwards the worker is outside for good.
+void run_worker(worker* w) noexcept;
 
 // Ends the current goroutine. REQUIRES: outside; enters by itself.
 [[noreturn]] void finish_current() noexcept;
@@ -225,8 +231,14 @@ void start_sysmon(scheduler& s);
 void stop_sysmon(scheduler& s) noexcept;
 
 // --- procs.cpp
-int change_gomaxprocs(scheduler& s, int n);
 int default_gomaxprocs() noexcept;
+// The first Ps of a run: n, or the default for 0, which then follows the limits as they change.
+void begin_procs(scheduler& s, int n);
+// What the program asks for. Ends the following of limits. Returns the count before.
+int change_gomaxprocs(scheduler& s, int n);
+// Sysmon's part: once a second at most, and never while the process is idle, the affinity mask and the CPU quota are
+// read anew.
+void follow_limits(scheduler& s, std::int64_t now) noexcept;
 // The heap of P number `index`; heaps live as long as the process.
 timer_heap& timer_heap_of(int index);
 // Gives up the retired P of w.

@@ -1,4 +1,4 @@
-// Goroutines come and go: objects, stacks, numbers. Layer: sched.
+// Goroutines come and go: objects, stacks, numbers, and what is shared with handles. Layer: sched.
 #include "sched/spawn.h"
 
 #include <cerrno>
@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "pirn/detail/start.h"
 #include "sched/entry.h"
 
 namespace pirn::rt {
@@ -242,3 +243,30 @@ void start_goroutine(goroutine* g, void* creator_pc) {
 }
 
 }  // namespace pirn::rt
+
+namespace pirn::detail {
+
+// Sanitizers are to see each one come and go.
+void* new_join_block() {
+#ifndef PIRN_SANITIZED
+  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
+    void* block = w->p->free_join_blocks.try_pop();
+    leave(w);
+    if (PIRN_LIKELY(block != nullptr)) return block;
+  }
+#endif
+  return ::operator new(k_join_bytes);
+}
+
+void delete_join_block(void* block) noexcept {
+#ifndef PIRN_SANITIZED
+  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
+    const bool kept = w->p->free_join_blocks.try_push(block);
+    leave(w);
+    if (PIRN_LIKELY(kept)) return;
+  }
+#endif
+  ::operator delete(block);
+}
+
+}  // namespace pirn::detail

@@ -87,6 +87,7 @@ void* sysmon_main(void* arg) {
     const std::int64_t now = now_ns();
     s.coarse_ms.store(static_cast<std::uint32_t>((now - s.began_ns) / 1'000'000), std::memory_order_relaxed);
     start_threads(s);
+    follow_limits(s, now);
     const observation seen = look_at_procs(s);
     if (any_queue_has_work(s) || s.global_count.load(std::memory_order_relaxed) != 0 ||
         (s.idle_p_count.load(std::memory_order_relaxed) != 0 && next_timer(s) < now - k_timer_grace_ns)) {

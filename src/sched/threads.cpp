@@ -39,7 +39,7 @@ void* thread_main(void* arg) {
   processor* p = w->handed_p;
   w->handed_p = nullptr;
   bind_p(w, p);
-  worker_loop(w);
+  run_worker(w);
   detach_thread();
   // The last touch of the scheduler: run() may go on and free it.
   const std::uint32_t left = s.live_threads.fetch_sub(1, std::memory_order_acq_rel) - 1;
@@ -85,6 +85,7 @@ worker* new_worker(scheduler& s) {
 
 void attach_thread(worker* w) noexcept {
   w->errno_at = errno_address();
+  never_raced_for(w->errno_at);
   w->eh = exception_globals();
   w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <new>
 
 #include "g/goroutine.h"
 #include "os/cycle_clock.h"
@@ -24,6 +25,40 @@ namespace pirn::rt {
 struct scheduler;
 struct worker;
 
+// Free memory of one size, for what outlives neither a goroutine nor its handle. It comes from malloc, one by one: the
+// last of them may be freed long after the run. Owner only.
+class block_list {
+ public:
+  block_list() noexcept = default;
+  block_list(const block_list&) = delete;
+  block_list& operator=(const block_list&) = delete;
+  ~block_list() {
+    while (void* block = try_pop()) ::operator delete(block);
+  }
+  void* try_pop() noexcept {
+    free_block* b = first_;
+    if (b == nullptr) return nullptr;
+    first_ = b->next;
+    --count_;
+    return b;
+  }
+  // False when there are enough.
+  bool try_push(void* block) noexcept {
+    if (count_ == k_most) return false;
+    first_ = ::new (block) free_block{first_};
+    ++count_;
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t k_most = 256;
+  struct free_block {
+    free_block* next;
+  };
+  free_block* first_ = nullptr;
+  std::uint32_t count_ = 0;
+};
+
 // The right to run goroutines. Fields without atomics belong to the worker that holds it, or to who holds the
 // hold handshake against that worker.
 struct alignas(k_cache_line) processor : untracked {
@@ -36,6 +71,7 @@ struct alignas(k_cache_line) processor : untracked {
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
+  block_list free_join_blocks;
 
   std::uint64_t next_id = 0;
   std::uint64_t ids_end = 0;

@@ -1,6 +1,6 @@
 // The guards of goroutine stacks in all forms that a kernel may force on us: by MADV_GUARD_INSTALL, by mprotect, and
-// none at all. Each form has children of its own, for the form is the process's, and a guard that works ends it.
-// Layer: tests of src/os, white-box.
+// a canary in the place of one. Each form has children of its own, for the form is the process's, and a guard that
+// works ends it. Layer: tests of src/os, white-box.
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -134,6 +134,7 @@ bool kernel_has_guard_regions() {
 }
 
 TEST(stack_guard, by_advice_takes_no_mappings) {
+  if (k_tsan) GTEST_SKIP() << "the sanitizer's own mappings come and go beside";
   if (!kernel_has_guard_regions()) GTEST_SKIP() << "no MADV_GUARD_INSTALL here";
   EXPECT_EQ(run_child("costs_madvise").output, "few mappings, none unguarded\n");
 }
@@ -148,7 +149,71 @@ TEST(stack_guard, by_protection_takes_mappings) {
 }
 
 TEST(stack_guard, that_cannot_be_had_is_counted) {
+  if (k_tsan) GTEST_SKIP() << "the sanitizer's own mappings come and go beside";
   EXPECT_EQ(run_child("costs_none").output, "few mappings, all unguarded\n");
+}
+
+enum class then { yield_below, yield_after, end };
+
+void leave_the_stack() {
+  pirn::go(small_stack(), [] {});  // alone it would come straight back
+  pirn::runtime::gosched();
+}
+
+void tell_that_it_went_on() {
+  std::printf("went on\n");
+  std::fflush(stdout);
+}
+
+// Goes on until its frames lie in the place for the guard, no further, and comes back.
+[[gnu::noinline]] int step_over(const char* low, then what) {
+  volatile char frame[512];
+  frame[0] = 1;
+  const char* here = static_cast<const char*>(__builtin_frame_address(0));
+  if (here > low - 2048) return step_over(low, what) + frame[0];
+  if (what == then::yield_below) leave_the_stack();
+  return frame[0];
+}
+
+int overflow_without_guard(then what) {
+  return among_many(guard_form::none, [what] {
+    step_over(pirn::rt::this_worker()->current->stk->usable_low(), what);
+    if (what == then::yield_after) leave_the_stack();
+    if (what != then::end) tell_that_it_went_on();
+  });
+}
+
+PIRN_CHILD(canary_yield_below) { return overflow_without_guard(then::yield_below); }
+PIRN_CHILD(canary_yield_after) { return overflow_without_guard(then::yield_after); }
+PIRN_CHILD(canary_end) { return overflow_without_guard(then::end); }
+PIRN_CHILD(canary_unhurt) {
+  return among_many(guard_form::none, [] {
+    const char* low = pirn::rt::this_worker()->current->stk->usable_low();
+    step_over(low + (16 << 10), then::yield_below);  // a sanitizer needs some of it too
+    tell_that_it_went_on();
+  });
+}
+
+void expect_overflow_report(const std::string& child) {
+  if (k_asan) GTEST_SKIP() << "the sanitizer reports the overflow first";
+  const auto result = run_child(child);
+  EXPECT_EQ(result.exit_code, 2) << result.describe();
+  EXPECT_EQ(result.output.rfind("runtime: goroutine stack exceeds 49152-byte limit\nfatal error: stack overflow\n", 0),
+            0u)
+      << result.describe();
+  EXPECT_EQ(result.output.find("went on"), std::string::npos) << result.describe();
+}
+
+TEST(stack_canary, tells_of_a_goroutine_that_yields_out_of_bounds) { expect_overflow_report("canary_yield_below"); }
+TEST(stack_canary, tells_of_a_goroutine_that_was_out_of_bounds_when_it_yields) {
+  expect_overflow_report("canary_yield_after");
+}
+TEST(stack_canary, tells_of_a_goroutine_that_was_out_of_bounds_when_it_ends) { expect_overflow_report("canary_end"); }
+
+TEST(stack_canary, says_nothing_of_a_goroutine_that_stayed_in_bounds) {
+  const auto result = run_child("canary_unhurt");
+  EXPECT_EQ(result.exit_code, 0) << result.describe();
+  EXPECT_EQ(result.output, "went on\n") << result.describe();
 }
 
 // Straight at the memory: the guards are where they are said to be, and nowhere else.
