@@ -22,8 +22,8 @@ bool lock_until(thread_mutex& mu, std::int64_t until) noexcept {
 }  // namespace
 
 bool world_stop::is_held(const worker* w) const noexcept {
-  for (const worker* h : held_) {
-    if (h == w) return true;
+  for (const held& h : held_) {
+    if (h.w == w) return true;
   }
   return false;
 }
@@ -43,7 +43,7 @@ bool world_stop::hold_all() noexcept {
     if (w == self_ || is_held(w)) continue;
     if ((w->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) {
       all = false;  // another one's hold, for a short time; ours would be given back by it
-    } else if (!held_.push_back(w)) {
+    } else if (!held_.push_back({w})) {
       w->attention.fetch_and(~k_attn_hold, std::memory_order_release);
       all = false;
     }
@@ -66,7 +66,7 @@ bool world_stop::all_stopped() const noexcept {
 }
 
 void world_stop::let_go() noexcept {
-  for (worker* w : held_) w->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
+  for (const held& h : held_) h.w->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
   held_.clear();
 }
 

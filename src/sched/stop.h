@@ -36,7 +36,10 @@ class world_stop {
   scheduler& s_;
   worker* self_;
   bool begun_ = false;
-  mapped_vector<worker*> held_;
+  struct held {
+    worker* w;
+  };
+  mapped_vector<held> held_;
 };
 
 }  // namespace pirn::rt
