@@ -3,14 +3,18 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include "os/clock.h"
 #include "os/membarrier.h"
 
 namespace pirn::rt {
 
 namespace {
-// Those that are stopped already wait for the last one: it is given this long, then all go on for a while.
+// Those that are stopped already wait for the last one: it is given this long, then all go on for a while. Where that
+// is not enough, because threads are often kept from running while they are inside, it becomes more from time to time.
 constexpr std::int64_t k_patience_ns = 200'000;
+constexpr std::int64_t k_most_patience_ns = 50'000'000;
 
 bool lock_until(thread_mutex& mu, std::int64_t until) noexcept {
   while (!mu.try_lock()) {
@@ -72,8 +76,8 @@ void world_stop::let_go() noexcept {
 
 bool world_stop::try_begin(std::int64_t until) noexcept {
   sched_yield();  // with a fresh slice of time, so as not to lose the core while everybody waits
-  for (;;) {
-    const std::int64_t give_way = now_ns() + k_patience_ns;
+  for (std::int64_t patience = k_patience_ns;; patience = std::min(2 * patience, k_most_patience_ns)) {
+    const std::int64_t give_way = now_ns() + patience;
     do {
       if (!lock_until(s_.mu, until)) {
         let_go();
