@@ -100,7 +100,7 @@ int run(F&& f) {
 // Errors: std::logic_error outside a run; std::system_error without memory; what copying f or args throws.
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-void go(F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER void go(F&& f, Args&&... args) {
   detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g;
   if constexpr (sizeof...(Args) == 0) {
@@ -114,7 +114,7 @@ void go(F&& f, Args&&... args) {
 
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-void go(const spawn_options& options, F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER void go(const spawn_options& options, F&& f, Args&&... args) {
   detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g(options.stack_size, options.name);
   detail::closure_ops<detail::bound_call_t<F, Args...>>::put(g.slot(), std::forward<F>(f), std::forward<Args>(args)...);
@@ -261,7 +261,7 @@ class join_handle {
 namespace detail {
 
 template <class F, class... Args>
-auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
   check_callable<std::decay_t<F>>(f);
   using call = bound_call_t<F, Args...>;
   using result = std::decay_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
@@ -282,14 +282,14 @@ auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
 // As go(), with a handle to wait for the goroutine and take its result.
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-[[nodiscard]] auto spawn(F&& f, Args&&... args) {
+[[nodiscard]] PIRN_DETAIL_NAMES_CALLER auto spawn(F&& f, Args&&... args) {
   detail::new_goroutine g;
   return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-[[nodiscard]] auto spawn(const spawn_options& options, F&& f, Args&&... args) {
+[[nodiscard]] PIRN_DETAIL_NAMES_CALLER auto spawn(const spawn_options& options, F&& f, Args&&... args) {
   detail::new_goroutine g(options.stack_size, options.name);
   return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
 }

@@ -112,6 +112,7 @@ void begin_blocking() {
   lock_to_thread(w, w->current);
   processor* p = w->p;
   w->p = nullptr;
+  p->syscall_tick.store(p->syscall_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   w->attention.fetch_or(k_attn_blocking, std::memory_order_relaxed);
   hand_on(*w->sched, p);
   w->inside.store(0, std::memory_order_release);

@@ -4,13 +4,11 @@
 // cannot do: nothing to run here, every k_global_check-th dispatch, goroutines bound to threads, no stack to be had.
 // What must follow a park (giving back the lock of the queue it stands in) runs first thing on the other side: from
 // then on the goroutine may be made ready elsewhere, and its context is complete.
-#include <cxxabi.h>
 #include <sched.h>
 
 #include "os/fatal.h"
 #include "pirn/detail/start.h"
 #include "sched/entry.h"
-#include "sched/panic.h"
 
 namespace pirn::rt {
 
@@ -113,16 +111,6 @@ void execute(worker* w, goroutine* g) noexcept {
   before_switch(&w->sched_san, g->san);
   switch_context(&w->sched_ctx, &g->ctx);
   landed(w, w->sched_san);  // a scheduling stack stays on its thread
-}
-
-PIRN_DETAIL_CATCHES_FORCED_UNWIND void run_closure(goroutine* g) {
-  try {
-    g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
-  } catch (abi::__forced_unwind&) {
-    throw;  // goexit: the unwinder ends the goroutine when it reaches the last frame
-  } catch (...) {
-    panic_with_current_exception();
-  }
 }
 
 [[noreturn]] PIRN_COLD void unwind_from_inside() {
@@ -361,7 +349,8 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
     happens_after(g);
     *w->errno_at = 0;
     leave(w);
-    run_closure(g);
+    // No handler here: an exception that leaves it is a panic, with the stack still as it was thrown (panic.cpp).
+    g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
     w = enter(this_worker());
     finish(w, g);
   }

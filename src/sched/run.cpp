@@ -16,7 +16,7 @@
 #include "os/membarrier.h"
 #include "sched/entry.h"
 #include "sched/locked.h"
-#include "sched/panic.h"
+#include "sched/reports.h"
 #include "sched/spawn.h"
 
 namespace pirn::rt {
@@ -187,6 +187,7 @@ void tear_down(scheduler* s, worker* main) {
     s->procs[static_cast<std::size_t>(i)]->timers->clear();
   }
   the_scheduler.store(nullptr, std::memory_order_seq_cst);
+  end_reports();
   wait_for_foreign_threads();
   happens_after(&s->end_of_run);
   if (!all_ended) return;  // somebody may still come back to it, to find that it must stop
@@ -262,7 +263,6 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   init_chaos();
   init_membarrier();
   init_cycle_clock();
-  report_running_goroutine = report_current_goroutine;
   std::unique_ptr<scheduler> owned(new scheduler);  // not zeroed as a whole: ThreadSanitizer would see that
   scheduler& s = *owned;
   s.default_stack_class = stack_class_for(o.stack_size);
@@ -301,6 +301,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   // The calling thread's own settings come back to it at the end.
   const int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  begin_reports(s);
   attach_thread(w);
   begin_exclusive(s);
   start_sysmon(s);

@@ -82,6 +82,8 @@ struct scheduler : untracked {
 
   std::atomic<std::uint32_t> blocking_sections{0};  // goroutines in blocking(): they will come back
 
+  std::atomic<bool> dumping{false};  // somebody takes all stacks; see debug/stack_text.cpp
+
   // sysmon, which also starts threads; see sysmon.cpp.
   pthread_t sysmon_thread{};
   thread_event sysmon_event;

@@ -37,6 +37,19 @@ void give_identity(worker* w, goroutine* g, void* creator_pc) noexcept {
 
 }  // namespace
 
+namespace {
+std::atomic<std::size_t> max_stack{SIZE_MAX};
+}
+
+std::size_t change_max_stack(std::size_t bytes) noexcept {
+  return max_stack.exchange(bytes, std::memory_order_relaxed);
+}
+
+std::size_t stack_limit(std::size_t usable) noexcept {
+  const std::size_t most = max_stack.load(std::memory_order_relaxed);
+  return usable < most ? usable : most;
+}
+
 void drop_extras(goroutine* g) noexcept {
   delete g->extras;
   g->extras = nullptr;
@@ -131,7 +144,10 @@ goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
       g->extras = new g_extras;
       g->extras->name = *name;
     }
-    if (stack_bytes != 0) g->size_class = stack_class_for(stack_bytes);
+    if (stack_bytes != 0) {
+      stack_bytes = stack_limit(stack_bytes);
+      g->size_class = stack_class_for(stack_bytes);
+    }
     if (g->size_class == k_own_mapping) {
       const entry e;
       g->stk = s->stacks.map_own(stack_bytes);

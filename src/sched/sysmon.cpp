@@ -6,9 +6,11 @@
 // nothing has run for a while and every P is idle: an idle process is not woken. Whoever then takes an idle P wakes it.
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "os/clock.h"
+#include "sched/reports.h"
 #include "sched/scheduler.h"
 
 namespace pirn::rt {
@@ -76,7 +78,8 @@ void* sysmon_main(void* arg) {
     s.sysmon_deep = deep;
     s.mu.unlock();
     if (deep) check_deadlock(s);
-    s.sysmon_event.wait(deep ? k_forever : now_ns() + delay);
+    s.sysmon_event.wait(std::min(deep ? k_forever : now_ns() + delay, next_report()));
+    serve_reports(s);
     if (deep) {
       quiet = 0;
       delay = k_shortest_ns;

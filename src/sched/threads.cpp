@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/thread_slot.h"
 #include "sched/entry.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -89,6 +90,7 @@ void attach_thread(worker* w) noexcept {
   w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();
   w->thread_slot = take_thread_slot();
+  attach_reports(w);
 #ifdef PIRN_TSAN
   w->sched_san.fiber = __tsan_get_current_fiber();
   w->sched_san.busy = &w->sched_fiber_busy;
@@ -107,6 +109,7 @@ void attach_thread(worker* w) noexcept {
 }
 
 void detach_thread() noexcept {
+  detach_reports(this_worker());
   give_thread_slot_back(this_worker()->thread_slot);
   pirn_current_worker = nullptr;
   compiler_barrier();

@@ -67,6 +67,7 @@ struct alignas(k_cache_line) processor : untracked {
   // way, which looks at timers and the global queue.
   std::atomic<std::uint32_t> tick{0};
   std::uint32_t until_global_check = 0;
+  std::atomic<std::uint32_t> syscall_tick{0};  // as `tick`: blocking sections that gave the P away
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
@@ -150,6 +151,8 @@ struct alignas(k_cache_line) worker : untracked {
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;
   pthread_t thread{};
+  int tid = 0;                   // the kernel's number of the thread; constant after start
+  void* signal_stack = nullptr;  // made for the thread's signal handlers, or null
   int thread_slot = -1;  // this thread's own cell in tables of counters (os/thread_slot.h); constant after start
 
   // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines

@@ -15,6 +15,9 @@
 #define PIRN_DETAIL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
 #endif
 
+// Always inlined: reports say who started a goroutine, by the address that new_goroutine::start() returns to.
+#define PIRN_DETAIL_NAMES_CALLER __attribute__((always_inline)) inline
+
 namespace pirn::detail {
 
 // A goroutine that was made and not yet started. Destroying it unstarted gives it back.
