@@ -20,11 +20,19 @@ using namespace pirn::rt;  // NOLINT: this file implements the public functions 
 
 int gomaxprocs(int n) {
   if (n > 1 && !exclusive_mode_is_off()) end_exclusive();
-  const entry e;
-  scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  if (s == nullptr) return default_gomaxprocs();
-  if (n <= 0) return s->gomaxprocs.load(std::memory_order_relaxed);
-  return change_gomaxprocs(*s, n);
+  fresh_procs fresh;
+  // A goroutine allocates outside the runtime. A foreign thread has nobody to wait for it, and would lose the run
+  // there.
+  if (const worker* w = this_worker()) fresh = make_procs(*w->sched, n);
+  {
+    const entry e;
+    if (scheduler* s = the_scheduler.load(std::memory_order_acquire)) {
+      if (n <= 0) return s->gomaxprocs.load(std::memory_order_relaxed);
+      if (e.on() == nullptr) fresh = make_procs(*s, n);
+      return change_gomaxprocs(*s, n, fresh);
+    }
+  }
+  return default_gomaxprocs();
 }
 
 int num_cpu() noexcept {
@@ -58,9 +66,11 @@ void goexit() {
 }
 
 void lock_os_thread() {
+  const worker* w = this_worker();
+  if (w == nullptr || w->sched->draining.load(std::memory_order_relaxed)) return;
+  need_extras(w->current);
   const entry e;
-  if (e.on() != nullptr && !e.on()->sched->draining.load(std::memory_order_relaxed))
-    lock_to_thread(e.on(), e.current());
+  lock_to_thread(e.on(), e.current());
 }
 
 void unlock_os_thread() {

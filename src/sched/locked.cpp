@@ -87,8 +87,7 @@ worker* take_p_back(worker* w) noexcept {
   return w;
 }
 
-void lock_to_thread(worker* w, goroutine* g) {
-  if (g->extras == nullptr) g->extras = new g_extras;
+void lock_to_thread(worker* w, goroutine* g) noexcept {
   if (g->extras->lock_count++ != 0) return;
   g->extras->locked_to = w;
   happens_after(&w->locked_g);  // whoever had the thread before: its thread-local variables pass on
@@ -106,6 +105,7 @@ void unlock_from_thread(worker* w, goroutine* g) noexcept {
 }
 
 void begin_blocking() {
+  need_extras(this_worker()->current);
   worker* w = enter(this_worker());
   w->sched->blocking_sections.fetch_add(1, std::memory_order_relaxed);
   // Calls into pirn from inside the section come back to this thread: the section runs on it.

@@ -5,8 +5,8 @@
 
 namespace pirn::rt {
 
-// REQUIRE: inside, g runs on w. Nest: as many unlocks as locks. The first lock may allocate.
-void lock_to_thread(worker* w, goroutine* g);
+// REQUIRE: g runs on w and has extras. Nest: as many unlocks as locks.
+void lock_to_thread(worker* w, goroutine* g) noexcept;
 void unlock_from_thread(worker* w, goroutine* g) noexcept;
 
 // Between the two the goroutine holds no P and runs on this thread; calls into pirn take one for their length.

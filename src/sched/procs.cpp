@@ -37,13 +37,9 @@ int default_gomaxprocs() noexcept {
   return cpus < k_max_procs ? cpus : k_max_procs;
 }
 
-int change_gomaxprocs(scheduler& s, int n) {
-  if (n > k_max_procs) n = k_max_procs;
-  static thread_mutex changing;  // one change at a time; growing allocates, so mu is not held for it
-  changing.lock();
-  const int before = s.gomaxprocs.load(std::memory_order_relaxed);
-  std::vector<std::unique_ptr<processor>> fresh;
-  for (int i = static_cast<int>(s.procs.size()); i < n; ++i) {
+fresh_procs make_procs(scheduler& s, int n) {
+  fresh_procs fresh;
+  for (int i = s.proc_slots.load(std::memory_order_acquire); i < n && i < k_max_procs; ++i) {
     std::unique_ptr<processor> p(new processor);  // not zeroed as a whole: ThreadSanitizer would see that
     p->index = i;
     p->until_global_check = k_global_check;
@@ -51,8 +47,19 @@ int change_gomaxprocs(scheduler& s, int n) {
     p->timers = &timer_heap_of(i);
     fresh.push_back(std::move(p));
   }
+  return fresh;
+}
+
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) {
+  if (n > k_max_procs) n = k_max_procs;
+  static thread_mutex changing;  // one change at a time
+  changing.lock();
+  const int before = s.gomaxprocs.load(std::memory_order_relaxed);
   s.mu.lock();
-  for (auto& p : fresh) s.procs.push_back(std::move(p));
+  for (auto& p : fresh) {
+    // Another thread may have grown the list meanwhile. It has room for all: nothing is allocated here.
+    if (p->index == static_cast<int>(s.procs.size())) s.procs.push_back(std::move(p));
+  }
   s.proc_slots.store(static_cast<int>(s.procs.size()), std::memory_order_release);
   s.gomaxprocs.store(n, std::memory_order_relaxed);
   for (int i = 0; i < static_cast<int>(s.procs.size()); ++i) {

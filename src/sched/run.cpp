@@ -157,7 +157,7 @@ void destroy_goroutines(scheduler& s) {
 #ifdef PIRN_TSAN
     if (!own && g.stk != nullptr) rest_stack(s, g.stk);
 #endif
-    drop_extras(&g);
+    delete g.extras;
   });
 }
 
@@ -268,7 +268,9 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   s.grace_ns = o.grace_ns;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
-  change_gomaxprocs(s, o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs());
+  const int procs = o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs();
+  fresh_procs fresh = make_procs(s, procs);
+  change_gomaxprocs(s, procs, fresh);
 
   worker* w = new_worker(s);
   s.mu.lock();
@@ -280,7 +282,10 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   goroutine* g = nullptr;
   try {
     g = new_goroutine(o.main_stack_size, nullptr);  // as from a foreign thread: this one is no worker yet
-    if (o.lock_main_thread) lock_to_thread(w, g);
+    if (o.lock_main_thread) {
+      need_extras(g);
+      lock_to_thread(w, g);
+    }
   } catch (...) {
     the_scheduler.store(nullptr, std::memory_order_seq_cst);
     delete w;

@@ -193,7 +193,6 @@ void wait_while_held(worker* w) noexcept;
 // --- spawn.cpp
 void free_goroutine(worker* w, goroutine* g) noexcept;
 void free_stack(worker* w, stack* s) noexcept;
-void drop_extras(goroutine* g) noexcept;
 // Never too small, exact when nothing changes meanwhile.
 int live_goroutines(scheduler& s) noexcept;
 
@@ -223,7 +222,11 @@ void start_sysmon(scheduler& s);
 void stop_sysmon(scheduler& s) noexcept;
 
 // --- procs.cpp
-int change_gomaxprocs(scheduler& s, int n);
+using fresh_procs = std::vector<std::unique_ptr<processor>>;
+// Those that gomaxprocs `n` needs beyond the ones there are. REQUIRES: outside.
+fresh_procs make_procs(scheduler& s, int n);
+// What was there before. What is not needed of `fresh` stays in it, to be freed outside.
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh);
 int default_gomaxprocs() noexcept;
 // The heap of P number `index`; heaps live as long as the process.
 timer_heap& timer_heap_of(int index);

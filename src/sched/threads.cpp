@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <vector>
 
 #include "os/clock.h"
 #include "os/thread_slot.h"
@@ -71,11 +73,19 @@ std::int64_t worker::clock_now() noexcept { return clock.now(); }
 #endif
 
 worker* new_worker(scheduler& s) {
-  auto* w = new worker;
+  std::unique_ptr<worker> fresh(new worker);  // not zeroed as a whole: ThreadSanitizer would see that
+  worker* w = fresh.get();
   w->sched = &s;
+  // Only one thread at a time makes workers. Whoever allocates may have to wait, and must not with mu held.
+  std::vector<worker*> longer;
+  if (s.workers.size() == s.workers.capacity()) {
+    longer.reserve(2 * s.workers.size() + 16);
+    longer.insert(longer.end(), s.workers.begin(), s.workers.end());
+  }
   s.mu.lock();
+  if (longer.capacity() != 0) s.workers.swap(longer);
   w->index = static_cast<int>(s.workers.size());
-  s.workers.push_back(w);
+  s.workers.push_back(fresh.release());
   s.mu.unlock();
   if (!have_membarrier) w->attention.store(k_attn_fence, std::memory_order_relaxed);
   w->random = 0x9E3779B97F4A7C15ULL * (static_cast<std::uint64_t>(w->index) + 1) ^ static_cast<std::uint64_t>(now_ns());
