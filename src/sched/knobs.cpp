@@ -49,8 +49,12 @@ int num_goroutine() noexcept {
 int num_thread() noexcept {
   const entry e;
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  constexpr int k_caller_and_sysmon = 2;
-  return s == nullptr ? 0 : static_cast<int>(s->live_threads.load(std::memory_order_relaxed)) + k_caller_and_sysmon;
+  return s == nullptr ? 0 : thread_count(*s);
+}
+
+int set_max_threads(int n) {
+  if (n < 1) throw std::invalid_argument("set_max_threads: not positive");
+  return set_thread_limit(n);
 }
 
 std::uint64_t goid() noexcept {
@@ -84,7 +88,7 @@ namespace detail {
 
 bool begin_blocking() {
   worker* w = this_worker();
-  if (w == nullptr || (w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) return false;
+  if (w == nullptr || (w->in_call.load(std::memory_order_relaxed) & 1) != 0) return false;
   if (w->sched->draining.load(std::memory_order_relaxed)) return false;  // the last thread there is
   rt::begin_blocking();
   return true;
@@ -147,7 +151,7 @@ void new_goroutine::discard() noexcept {
 
 void run(const run_settings& settings, void (*fn)(void*), void* arg) {
   rt::run_main({settings.gomaxprocs, settings.stack_size, settings.main_stack_size, settings.lock_main_thread,
-                static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns},
+                static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns, settings.preempt_signal},
                fn, arg);
 }
 

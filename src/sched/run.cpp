@@ -15,6 +15,7 @@
 #include "os/clock.h"
 #include "os/membarrier.h"
 #include "sched/entry.h"
+#include "sched/in_place.h"
 #include "sched/locked.h"
 #include "sched/panic.h"
 #include "sched/spawn.h"
@@ -178,9 +179,11 @@ void tear_down(scheduler* s, worker* main) {
   } else {
     end_exclusive();  // whoever is left computes, outside, and stops at its next entry
   }
-  stop_sysmon(*s);  // from here on no thread begins
+  stop_sysmon(*s);
+  stop_spawner(*s);  // from here on no thread begins
+  remove_stop_signal();
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
-  detach_thread();
+  detach_thread(main);
   unlink_waiting(*s);
   for (int i = 0; i < s->proc_slots.load(std::memory_order_relaxed); ++i) {
     s->procs[static_cast<std::size_t>(i)]->timers->clear();
@@ -304,8 +307,11 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   // The calling thread's own settings come back to it at the end.
   const int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  pthread_sigmask(SIG_SETMASK, nullptr, &s.signals);
   attach_thread(w);
+  install_stop_signal(chosen_stop_signal(o.preempt_signal, s.signals));
   begin_exclusive(s);
+  start_spawner(s);
   start_sysmon(s);
   p->queue.try_push_tail(g);
   worker_loop(w);
