@@ -233,7 +233,7 @@ void grant_locked(scheduler& s, worker* w, processor* p) noexcept {
 
 bool grant_is_due(scheduler& s) noexcept {
   return s.in_place_count.load(std::memory_order_relaxed) != 0 &&
-         now_ns() - s.last_turn_ns.load(std::memory_order_relaxed) >= k_slice_ns;
+         now_ns() - s.last_turn_ns.load(std::memory_order_relaxed) >= s.slice_ns;
 }
 
 void grant_own_p(worker* w) noexcept {

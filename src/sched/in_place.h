@@ -5,8 +5,6 @@
 
 namespace pirn::rt {
 
-inline constexpr std::int64_t k_slice_ns = 10'000'000;  // what a goroutine may compute while others wait
-
 // Values of worker::stop_asked.
 inline constexpr std::uint32_t k_stop_on_p = 1;  // give the P up, if it is still the slice of worker::stop_tick
 inline constexpr std::uint32_t k_stop_away = 2;  // the goroutine came back from a call without a P: wait for one

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "os/clock.h"
+#include "os/debug_setting.h"
 #include "os/membarrier.h"
 #include "sched/entry.h"
 #include "sched/in_place.h"
@@ -180,8 +181,8 @@ void tear_down(scheduler* s, worker* main) {
     end_exclusive();  // whoever is left computes, outside, and stops at its next entry
   }
   stop_sysmon(*s);
-  stop_spawner(*s);  // from here on no thread begins
-  remove_stop_signal();
+  stop_spawner(*s);                     // from here on no thread begins
+  if (all_ended) remove_stop_signal();  // one that is under way to who is left must not do what it does by default
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
   detach_thread(main);
   unlink_waiting(*s);
@@ -269,6 +270,8 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   s.default_stack_class = stack_class_for(o.stack_size);
   s.at_exit = o.at_exit;
   s.grace_ns = o.grace_ns;
+  // For tests, to have many turns in little time: microseconds.
+  if (const long us = debug_setting("preemptslice", 0); us > 0) s.slice_ns = us * 1000;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
   const int procs = o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs();

@@ -30,6 +30,7 @@ struct scheduler : untracked {
   std::uint8_t default_stack_class = k_default_stack_class;
   exit_policy at_exit = exit_policy::abandon;
   std::int64_t grace_ns = 0;
+  std::int64_t slice_ns = 10'000'000;  // what a goroutine may compute while others wait
 
   goroutine_pool goroutines;
   stack_depot stacks;

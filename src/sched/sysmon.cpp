@@ -46,7 +46,7 @@ struct observation {
 void look_at_call(scheduler& s, processor* p, observation& seen) noexcept {
   const bool others_idle = s.idle_p_count.load(std::memory_order_relaxed) != 0;
   const std::int64_t age = seen.now - p->unmoved_since;
-  const std::int64_t patience = others_idle && p->queue.empty() ? k_slice_ns : k_call_ns;
+  const std::int64_t patience = others_idle && p->queue.empty() ? s.slice_ns : k_call_ns;
   if (age < patience) {
     seen.by(p->unmoved_since + patience);
     return;
@@ -56,7 +56,7 @@ void look_at_call(scheduler& s, processor* p, observation& seen) noexcept {
 }
 
 // Nothing tells whether the holder computes or sleeps in the kernel, but the kernel.
-void look_at_silent_holder(scheduler& s, processor* p, const worker* w, observation& seen) noexcept {
+void look_at_silent_holder(scheduler& s, processor* p, worker* w, observation& seen) noexcept {
   const bool others_idle = s.idle_p_count.load(std::memory_order_relaxed) != 0;
   const std::int64_t age = seen.now - p->unmoved_since;
   const bool wanted =
@@ -65,8 +65,8 @@ void look_at_silent_holder(scheduler& s, processor* p, const worker* w, observat
                         s.in_place_count.load(std::memory_order_relaxed) != 0 || seen.next_timer <= seen.now));
   if (wanted && !p->was_wanted) p->look_at_thread_at = p->unmoved_since + k_first_look_ns;
   p->was_wanted = wanted;
-  if (!wanted && age < k_slice_ns) {
-    seen.by(p->unmoved_since + k_slice_ns);
+  if (!wanted && age < s.slice_ns) {
+    seen.by(p->unmoved_since + s.slice_ns);
     if (!others_idle) seen.by(seen.next_timer);
     return;
   }
@@ -77,14 +77,14 @@ void look_at_silent_holder(scheduler& s, processor* p, const worker* w, observat
       take_p_away(s, p, p->seen_tick, p->seen_call);
       return;
     }
-    if (state.known && wanted && age >= k_slice_ns && seen.now >= p->asked_at + k_ask_again_ns) {
+    if (state.known && wanted && age >= s.slice_ns && seen.now >= p->asked_at + k_ask_again_ns) {
       p->asked_at = seen.now;
       seen.stranded = true;
-      ask_to_stop(p->holder.load(std::memory_order_relaxed), k_stop_on_p, p->seen_tick);
+      ask_to_stop(w, k_stop_on_p, p->seen_tick);
     }
     const std::int64_t most = wanted ? k_most_between_looks_ns : k_unwanted_ns;
     p->look_at_thread_at = seen.now + (age < k_first_look_ns ? k_first_look_ns : (age < most ? age : most));
-    const std::int64_t slice_end = p->unmoved_since + k_slice_ns;
+    const std::int64_t slice_end = p->unmoved_since + s.slice_ns;
     if (seen.now < slice_end && slice_end < p->look_at_thread_at) p->look_at_thread_at = slice_end;
   }
   seen.by(p->look_at_thread_at);
@@ -103,12 +103,12 @@ void look_at_proc(scheduler& s, processor* p, observation& seen) noexcept {
     p->unmoved_since = seen.now;
     if (p->bound_tick.load(std::memory_order_relaxed) == tick) {
       const std::int64_t bound = p->bound_ns.load(std::memory_order_relaxed);
-      if (bound < seen.now && bound > seen.now - k_slice_ns) p->unmoved_since = bound;
+      if (bound < seen.now && bound > seen.now - s.slice_ns) p->unmoved_since = bound;
     }
     p->look_at_thread_at = p->unmoved_since + k_first_look_ns;
     p->asked_at = 0;
     p->was_wanted = false;
-    if (w != nullptr) seen.by((call & 1) != 0 ? seen.now + k_call_ns : p->unmoved_since + k_slice_ns);
+    if (w != nullptr) seen.by((call & 1) != 0 ? seen.now + k_call_ns : p->unmoved_since + s.slice_ns);
     return;
   }
   if (w == nullptr) return;
