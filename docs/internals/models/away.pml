@@ -68,7 +68,8 @@ inline enter() {
 #else
   :: !no_p -> break
 #endif
-  od
+  od;
+  skip /* spin wants no jump into a d_step */
 }
 
 inline call_in() {

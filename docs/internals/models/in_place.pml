@@ -14,7 +14,8 @@
 #define SYSMON 1
 #define OTHER 2
 #define ITEMS 3
-#define ROUNDS 2
+#define CALLS 1  /* of W, with an instant before, in and after each at which the signal may come */
+#define ROUNDS 2 /* of sysmon */
 
 #define N_VARS 4
 #define INSIDE 0 /* W's worker::inside */
@@ -156,8 +157,8 @@ proctype goroutine() {
   byte n = 0;
   byte round = 0;
   do
-  :: round == ROUNDS -> break
-  :: round < ROUNDS ->
+  :: round == CALLS -> break
+  :: round < CALLS ->
     round++;
     handler_outside();
     /* enter() */
