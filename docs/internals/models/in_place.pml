@@ -59,11 +59,13 @@ inline wait_while_held() {
     :: !hold -> break
     :: else
     fi
-  od
+  od;
+  skip /* spin wants no jump into a d_step */
 }
 
 /* push_idle_p_locked(), by thread me. */
 inline make_idle(me) {
+  skip;
 #ifdef IDLE_WITHOUT_LOOK
   atomic { DRAINED(me) -> p_idle = 1 }
 #else
@@ -106,8 +108,10 @@ inline stop_in_place() {
   :: else
   fi;
 #endif
+  skip;
   ST(W, HAS_P, 1);
-  ST(W, HOLDER, 1)
+  ST(W, HOLDER, 1);
+  act_as_owner(W) /* take_up() writes to the P */
 }
 
 /* The signal, at an instant when W is outside. */
@@ -150,7 +154,8 @@ inline wait_in_enter() {
     :: !hold -> break
     :: else
     fi
-  od
+  od;
+  skip /* spin wants no jump into a d_step */
 }
 
 proctype goroutine() {
