@@ -48,7 +48,7 @@ namespace detail {
 // Room for a T that the core constructs; destroyed when it was.
 template <class T>
 struct recv_slot {
-  alignas(T) std::byte bytes[sizeof(T)];
+  alignas(T) std::byte bytes[element<T>::size];
   T* get() noexcept { return std::launder(reinterpret_cast<T*>(bytes)); }
   T take() noexcept {
     struct destroyer {

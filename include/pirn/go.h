@@ -3,8 +3,8 @@
 
 #include <cxxabi.h>
 
-#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <new>
 #include <optional>
@@ -105,7 +105,7 @@ int run(F&& f) {
 // Errors: std::logic_error outside a run; std::system_error without memory; what copying f or args throws.
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-void go(F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER void go(F&& f, Args&&... args) {
   detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g;
   if constexpr (sizeof...(Args) == 0) {
@@ -119,7 +119,7 @@ void go(F&& f, Args&&... args) {
 
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-void go(const spawn_options& options, F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER void go(const spawn_options& options, F&& f, Args&&... args) {
   detail::check_callable<std::decay_t<F>>(f);
   detail::new_goroutine g(options.stack_size, options.name);
   detail::closure_ops<detail::bound_call_t<F, Args...>>::put(g.slot(), std::forward<F>(f), std::forward<Args>(args)...);
@@ -136,28 +136,39 @@ namespace detail {
 
 struct nothing {};
 
-// Shared by a goroutine and its handle.
+// Shared by a goroutine and its handle; freed by whichever ends last.
 template <class T>
 struct join_state {
-  std::atomic<int> refs{2};
-  std::atomic<bool> detached{false};
   one_shot done;
   // Written by the goroutine before done, then owned by the handle.
   std::exception_ptr error;
   bool exited = false;
   std::optional<std::conditional_t<std::is_void_v<T>, nothing, T>> value;
 
-  void release() noexcept {
-    // acq_rel: whoever frees sees all that the other side did. Who is alone needs no locked instruction.
-    if (refs.load(std::memory_order_acquire) == 1 || refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  static void* operator new(std::size_t bytes) {
+    if constexpr (fits_a_block()) return new_join_block();
+    return ::operator new(bytes, std::align_val_t{alignof(join_state)});
+  }
+  static void operator delete(void* p) noexcept {
+    if constexpr (fits_a_block()) return delete_join_block(p);
+    ::operator delete(p, std::align_val_t{alignof(join_state)});
+  }
+  static constexpr bool fits_a_block() noexcept {
+    return sizeof(join_state) <= k_join_bytes && alignof(join_state) <= alignof(std::max_align_t);
   }
 
-  // The goroutine's side. With nobody to take the exception it is a panic.
+  // The goroutine's side.
   void finish() noexcept {
-    // With an exception both sides exchange this flag: the second one knows that nobody is left to take it.
-    if (error && detached.exchange(true, std::memory_order_acq_rel)) report();
-    done.set();
-    release();
+    if (done.set()) end();
+  }
+  // The handle's side.
+  void drop() noexcept {
+    if (done.drop()) end();
+  }
+  // By whoever is left. An exception that nobody can take any more is a panic.
+  void end() noexcept {
+    if (error) report();
+    delete this;
   }
 
   [[noreturn]] void report() noexcept {
@@ -220,9 +231,7 @@ class join_handle {
     return *this;
   }
   ~join_handle() {
-    if (state_ == nullptr) return;
-    if (state_->detached.exchange(true, std::memory_order_acq_rel)) state_->report();  // see join_state::finish
-    state_->release();
+    if (state_ != nullptr) state_->drop();
   }
   void swap(join_handle& other) noexcept { std::swap(state_, other.state_); }
 
@@ -237,9 +246,9 @@ class join_handle {
   T get() {
     detail::join_state<T>& s = checked();
     s.done.wait();
-    struct releaser {
+    struct destroyer {
       detail::join_state<T>* s;
-      ~releaser() { s->release(); }
+      ~destroyer() { delete s; }
     } at_end{std::exchange(state_, nullptr)};
     if (s.error) std::rethrow_exception(std::exchange(s.error, nullptr));
     if (s.exited) throw goroutine_exited();
@@ -257,18 +266,18 @@ class join_handle {
 namespace detail {
 
 template <class F, class... Args>
-auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
+PIRN_DETAIL_NAMES_CALLER auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
   check_callable<std::decay_t<F>>(f);
   using call = bound_call_t<F, Args...>;
   using result = std::decay_t<std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>>;
   auto* state = new join_state<result>;
-  join_handle<result> handle(state);
   try {
     closure_ops<spawned<result, call>>::put(g.slot(), state, std::forward<F>(f), std::forward<Args>(args)...);
   } catch (...) {
-    state->release();
+    delete state;
     throw;
   }
+  join_handle<result> handle(state);
   g.start();
   return handle;
 }
@@ -278,14 +287,14 @@ auto spawn_in(new_goroutine& g, F&& f, Args&&... args) {
 // As go(), with a handle to wait for the goroutine and take its result.
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-[[nodiscard]] auto spawn(F&& f, Args&&... args) {
+[[nodiscard]] PIRN_DETAIL_NAMES_CALLER auto spawn(F&& f, Args&&... args) {
   detail::new_goroutine g;
   return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 template <class F, class... Args>
   requires std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>
-[[nodiscard]] auto spawn(const spawn_options& options, F&& f, Args&&... args) {
+[[nodiscard]] PIRN_DETAIL_NAMES_CALLER auto spawn(const spawn_options& options, F&& f, Args&&... args) {
   detail::new_goroutine g(options.stack_size, options.name);
   return detail::spawn_in(g, std::forward<F>(f), std::forward<Args>(args)...);
 }

@@ -73,38 +73,37 @@ struct to_nowhere {
 
 // The channel of a case. One given as an lvalue outlives the case; of a temporary the case keeps a share, and so does
 // every case of a dynamic select.
-class case_channel {
+class lent_channel {
  public:
-  template <class C>
-  static case_channel of(C&& c) noexcept {
-    case_channel out(c.core());
-    if constexpr (!std::is_lvalue_reference_v<C&&>) out.keep();
-    return out;
-  }
-  case_channel(case_channel&& o) noexcept : core_(o.core_), kept_(std::exchange(o.kept_, false)) {}
-  ~case_channel() {
-    if (kept_) chan_release(core_);
-  }
+  explicit lent_channel(chan_core* core) noexcept : core_(core) {}
   chan_core* core() const noexcept { return core_; }
-  void keep() noexcept {
-    if (kept_) return;
-    chan_retain(core_);
-    kept_ = true;
-  }
 
  private:
-  explicit case_channel(chan_core* core) noexcept : core_(core) {}
   chan_core* core_;
-  bool kept_ = false;
 };
+class kept_channel {
+ public:
+  explicit kept_channel(chan_core* core) noexcept : core_(core) { chan_retain(core); }
+  explicit kept_channel(const lent_channel& c) noexcept : kept_channel(c.core()) {}
+  kept_channel(kept_channel&& o) noexcept : core_(std::exchange(o.core_, nullptr)) {}
+  ~kept_channel() { chan_release(core_); }
+  chan_core* core() const noexcept { return core_; }
 
-template <class T, class Sink>
+ private:
+  chan_core* core_;
+};
+template <class C>
+using case_channel = std::conditional_t<std::is_lvalue_reference_v<C&&>, lent_channel, kept_channel>;
+
+template <class Channel, class T, class Sink>
 class recv_case {
  public:
-  recv_case(case_channel c, Sink sink) : channel_(std::move(c)), sink_(std::move(sink)) {}
+  recv_case(Channel c, Sink sink) : channel_(std::move(c)), sink_(std::move(sink)) {}
   recv_case(recv_case&& o) noexcept : channel_(std::move(o.channel_)), sink_(std::move(o.sink_)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_.core(), slot_.bytes, false, false}; }
+  static constexpr bool is_send = false;
+  const chan_core* core() const noexcept { return channel_.core(); }
+  select_op op() noexcept { return {channel_.core(), slot_.bytes, is_send, false}; }
   void finish(const select_op& op) {
     if (op.received) {
       sink_(slot_.take());
@@ -112,71 +111,68 @@ class recv_case {
       sink_.closed();
     }
   }
-  recv_case&& owning() && noexcept {
-    channel_.keep();
-    return std::move(*this);
-  }
+  auto owning() && { return recv_case<kept_channel, T, Sink>(kept_channel(std::move(channel_)), std::move(sink_)); }
 
  private:
-  case_channel channel_;
+  Channel channel_;
   Sink sink_;
   recv_slot<T> slot_;
 };
 
-template <class F>
+template <class Channel, class F>
 class recv_void_case {
  public:
-  recv_void_case(case_channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
+  recv_void_case(Channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_.core(), nullptr, false, false}; }
+  static constexpr bool is_send = false;
+  const chan_core* core() const noexcept { return channel_.core(); }
+  select_op op() noexcept { return {channel_.core(), nullptr, is_send, false}; }
   void finish(const select_op& op) { std::invoke(f_, op.received); }
-  recv_void_case&& owning() && noexcept {
-    channel_.keep();
-    return std::move(*this);
-  }
+  auto owning() && { return recv_void_case<kept_channel, F>(kept_channel(std::move(channel_)), std::move(f_)); }
 
  private:
-  case_channel channel_;
+  Channel channel_;
   F f_;
 };
 
 // Value is T& (the caller's rvalue, moved from only if this case runs) or T (a copy of an lvalue).
-template <class Value, class F>
+template <class Channel, class Value, class F>
 class send_case {
  public:
   template <class V>
-  send_case(case_channel c, V&& v, F f) : channel_(std::move(c)), value_(std::forward<V>(v)), f_(std::move(f)) {}
+  send_case(Channel c, V&& v, F f) : channel_(std::move(c)), value_(std::forward<V>(v)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
+  static constexpr bool is_send = true;
+  const chan_core* core() const noexcept { return channel_.core(); }
   select_op op() noexcept {
-    return {channel_.core(), const_cast<void*>(static_cast<const void*>(&value_)), true, false};
+    return {channel_.core(), const_cast<void*>(static_cast<const void*>(&value_)), is_send, false};
   }
   void finish(const select_op&) { std::invoke(f_); }
   // A case that is stored cannot refer to what may be a temporary: it takes the value over.
   auto owning() && {
-    channel_.keep();
-    return send_case<std::remove_reference_t<Value>, F>(std::move(channel_), std::move(value_), std::move(f_));
+    return send_case<kept_channel, std::remove_reference_t<Value>, F>(kept_channel(std::move(channel_)),
+                                                                      std::move(value_), std::move(f_));
   }
 
  private:
-  case_channel channel_;
+  Channel channel_;
   Value value_;
   F f_;
 };
 
-template <class F>
+template <class Channel, class F>
 class send_void_case {
  public:
-  send_void_case(case_channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
+  send_void_case(Channel c, F f) : channel_(std::move(c)), f_(std::move(f)) {}
   static constexpr bool is_default = false;
-  select_op op() noexcept { return {channel_.core(), nullptr, true, false}; }
+  static constexpr bool is_send = true;
+  const chan_core* core() const noexcept { return channel_.core(); }
+  select_op op() noexcept { return {channel_.core(), nullptr, is_send, false}; }
   void finish(const select_op&) { std::invoke(f_); }
-  send_void_case&& owning() && noexcept {
-    channel_.keep();
-    return std::move(*this);
-  }
+  auto owning() && { return send_void_case<kept_channel, F>(kept_channel(std::move(channel_)), std::move(f_)); }
 
  private:
-  case_channel channel_;
+  Channel channel_;
   F f_;
 };
 
@@ -209,6 +205,35 @@ struct otherwise_t : default_case<do_nothing> {
 template <class C>
 concept select_case_like = requires { std::bool_constant<std::decay_t<C>::is_default>(); };
 
+// Whether a case may be ready; without the channel's lock it is no more than that. False for a default.
+template <class C>
+bool worth_a_lock(C& one) noexcept {
+  if constexpr (std::decay_t<C>::is_default) {
+    return false;
+  } else {
+    const chan_core* c = one.core();
+    return c != nullptr && !(std::decay_t<C>::is_send ? c->nowhere_to_send() : c->nothing_to_receive());
+  }
+}
+
+// Does what a default is to do, on a copy: `otherwise` is a constant, and a default may be used again. Nothing for
+// other cases.
+template <class C>
+void finish_default(C&& one) {
+  if constexpr (std::decay_t<C>::is_default) {
+    auto chosen = std::forward<C>(one);
+    chosen.finish();
+  }
+}
+
+// Where the default stands among the cases.
+template <class... Cases>
+consteval int default_position() {
+  int at = 0;
+  (void)(... || (std::decay_t<Cases>::is_default || (++at, false)));
+  return at;
+}
+
 }  // namespace detail
 
 // A receive whose value is dropped.
@@ -217,9 +242,9 @@ template <class C>
 auto recv(C&& c) {
   using T = detail::element_of<C>;
   if constexpr (std::is_void_v<T>) {
-    return detail::recv_void_case<detail::ignore_bool>(detail::case_channel::of(std::forward<C>(c)), {});
+    return detail::recv_void_case<detail::case_channel<C>, detail::ignore_bool>(detail::case_channel<C>(c.core()), {});
   } else {
-    return detail::recv_case<T, detail::to_nowhere<T>>(detail::case_channel::of(std::forward<C>(c)), {});
+    return detail::recv_case<detail::case_channel<C>, T, detail::to_nowhere<T>>(detail::case_channel<C>(c.core()), {});
   }
 }
 
@@ -229,25 +254,29 @@ template <class C>
   requires detail::receives_values<C>
 auto recv(C&& c, detail::element_of<C>& out) {
   using T = detail::element_of<C>;
-  return detail::recv_case<T, detail::to_value<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, nullptr});
+  return detail::recv_case<detail::case_channel<C>, T, detail::to_value<T>>(detail::case_channel<C>(c.core()),
+                                                                            {&out, nullptr});
 }
 template <class C>
   requires detail::receives_values<C>
 auto recv(C&& c, std::optional<detail::element_of<C>>& out) {
   using T = detail::element_of<C>;
-  return detail::recv_case<T, detail::to_optional<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, nullptr});
+  return detail::recv_case<detail::case_channel<C>, T, detail::to_optional<T>>(detail::case_channel<C>(c.core()),
+                                                                               {&out, nullptr});
 }
 template <class C>
   requires detail::receives_values<C>
 auto recv(C&& c, detail::element_of<C>& out, bool& ok) {
   using T = detail::element_of<C>;
-  return detail::recv_case<T, detail::to_value<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, &ok});
+  return detail::recv_case<detail::case_channel<C>, T, detail::to_value<T>>(detail::case_channel<C>(c.core()),
+                                                                            {&out, &ok});
 }
 template <class C>
   requires detail::receives_values<C>
 auto recv(C&& c, std::optional<detail::element_of<C>>& out, bool& ok) {
   using T = detail::element_of<C>;
-  return detail::recv_case<T, detail::to_optional<T>>(detail::case_channel::of(std::forward<C>(c)), {&out, &ok});
+  return detail::recv_case<detail::case_channel<C>, T, detail::to_optional<T>>(detail::case_channel<C>(c.core()),
+                                                                               {&out, &ok});
 }
 
 // A receive handed to `fn`: std::optional<T>, or bool for void.
@@ -255,7 +284,8 @@ template <class C, class F>
   requires(detail::can_receive<std::remove_cvref_t<C>> && std::is_void_v<detail::element_of<C>> &&
            std::is_invocable_v<std::decay_t<F>&, bool>)
 auto recv(C&& c, F&& fn) {
-  return detail::recv_void_case<std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<F>(fn));
+  return detail::recv_void_case<detail::case_channel<C>, std::decay_t<F>>(detail::case_channel<C>(c.core()),
+                                                                          std::forward<F>(fn));
 }
 template <class C, class F>
   requires(detail::receives_values<C> && !std::same_as<std::remove_cvref_t<F>, detail::element_of<C>> &&
@@ -263,8 +293,8 @@ template <class C, class F>
            std::is_invocable_v<std::decay_t<F>&, std::optional<detail::element_of<C>>>)
 auto recv(C&& c, F&& fn) {
   using T = detail::element_of<C>;
-  return detail::recv_case<T, detail::to_function<T, std::decay_t<F>>>(detail::case_channel::of(std::forward<C>(c)),
-                                                                       {std::forward<F>(fn)});
+  return detail::recv_case<detail::case_channel<C>, T, detail::to_function<T, std::decay_t<F>>>(
+      detail::case_channel<C>(c.core()), {std::forward<F>(fn)});
 }
 
 // A send. An rvalue of the element type is moved from only if this case runs; an lvalue is copied now. `fn` runs after.
@@ -277,18 +307,19 @@ auto send(C&& c, V&& v, F&& fn = {}) {
   // A copy of a trivial value cannot be told from it, and does not dangle.
   using value = std::conditional_t<std::is_same_v<V&&, T&&> && !std::is_trivially_copyable_v<T>, T&, T>;
   if constexpr (std::is_reference_v<value>) {
-    return detail::send_case<value, std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), v,
-                                                     std::forward<F>(fn));
+    return detail::send_case<detail::case_channel<C>, value, std::decay_t<F>>(detail::case_channel<C>(c.core()), v,
+                                                                              std::forward<F>(fn));
   } else {
-    return detail::send_case<value, std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<V>(v),
-                                                     std::forward<F>(fn));
+    return detail::send_case<detail::case_channel<C>, value, std::decay_t<F>>(detail::case_channel<C>(c.core()),
+                                                                              std::forward<V>(v), std::forward<F>(fn));
   }
 }
 template <class C, class F = detail::do_nothing>
   requires(detail::can_send<std::remove_cvref_t<C>> && std::is_void_v<detail::element_of<C>> &&
            std::is_invocable_v<std::decay_t<F>&>)
 auto send(C&& c, F&& fn = {}) {
-  return detail::send_void_case<std::decay_t<F>>(detail::case_channel::of(std::forward<C>(c)), std::forward<F>(fn));
+  return detail::send_void_case<detail::case_channel<C>, std::decay_t<F>>(detail::case_channel<C>(c.core()),
+                                                                          std::forward<F>(fn));
 }
 
 // The case that runs when no other is ready: `otherwise`, or `otherwise(fn)`. At most one.
@@ -304,6 +335,13 @@ int select(Cases&&... cases) {
   constexpr std::size_t k_defaults = (std::size_t{0} + ... + std::size_t{std::decay_t<Cases>::is_default});
   static_assert(k_defaults <= 1, "a select has at most one otherwise");
   constexpr std::size_t k_ops = k_all - k_defaults;
+  if constexpr (k_ops == 1 && k_defaults == 1) {
+    // The commonest polling form: when there is nothing it takes no lock and asks for nothing to be set up.
+    if (!(detail::worth_a_lock(cases) || ...)) {
+      (detail::finish_default(std::forward<Cases>(cases)), ...);
+      return detail::default_position<Cases...>();
+    }
+  }
   std::array<detail::select_op, k_ops + 1> ops;
   std::array<int, k_ops + 1> position{};  // of the op in the list of cases; the default's last
   [[maybe_unused]] std::size_t n = 0;
@@ -319,22 +357,14 @@ int select(Cases&&... cases) {
         ++at;
       }(),
       ...);
-  std::size_t chosen = k_ops;
-  // The commonest polling form needs no lock when there is nothing.
-  bool look = true;
-  if constexpr (k_ops == 1 && k_defaults == 1) {
-    const detail::chan_core* c = ops[0].channel;
-    look = c != nullptr && !(ops[0].is_send ? c->nowhere_to_send() : c->nothing_to_receive());
-  }
-  if (look) chosen = detail::select_run(ops.data(), k_ops, k_defaults == 1);
+  const std::size_t chosen = detail::select_run(ops.data(), k_ops, k_defaults == 1);
   const int index = position[chosen];
   at = 0;
   (
       [&] {
         if (at++ != index) return;
         if constexpr (std::decay_t<Cases>::is_default) {
-          auto chosen_case = std::forward<Cases>(cases);
-          chosen_case.finish();
+          detail::finish_default(std::forward<Cases>(cases));
         } else {
           cases.finish(ops[chosen]);
         }

@@ -17,6 +17,7 @@ constexpr int k_keys = 64;
 
 std::vector<std::string> make_keys() {
   std::vector<std::string> keys;
+  keys.reserve(k_keys);
   for (int i = 0; i < k_keys; ++i) keys.push_back("key" + std::to_string(i));
   return keys;
 }

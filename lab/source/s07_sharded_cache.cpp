@@ -60,6 +60,7 @@ class sharded_cache {
 
 std::vector<std::string> make_keys() {
   std::vector<std::string> keys;
+  keys.reserve(k_keys);
   for (int i = 0; i < k_keys; ++i) keys.push_back("key" + std::to_string(i));
   return keys;
 }

@@ -26,6 +26,7 @@ double latencies::percentile(double percent) const {
 void emit_latencies(const std::string& prefix, const std::vector<latencies>& rounds) {
   const auto emit_median = [&](const char* name, const auto& figure) {
     std::vector<double> values;
+    values.reserve(rounds.size());
     for (const latencies& round : rounds) values.push_back(figure(round));
     emit((prefix + name).c_str(), median(values));
   };

@@ -110,6 +110,14 @@ class goroutine_pool {
   bool refill(goroutine_magazine& m) noexcept;
   void take_back(goroutine* batch) noexcept { depot_.put(batch); }
 
+  // Calls f(first, count) for each slab: objects that were carved so far, and stay where they are while the run lasts.
+  template <class F>
+  void for_each_slab(F&& f) {
+    slabs_mu_.lock();
+    for (slab* s = slabs_; s != nullptr; s = s->next) f(s->objects(), s->used);
+    slabs_mu_.unlock();
+  }
+
   // Calls f for each object that was ever carved. REQUIRES: no concurrent refill, or f tolerates missing new ones.
   template <class F>
   void for_each(F&& f) {

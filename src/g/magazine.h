@@ -76,6 +76,8 @@ class magazine {
     return overflow;
   }
 
+  std::uint32_t size() const noexcept { return (current_ != nullptr ? count_ : 0) + (spare_ != nullptr ? N : 0); }
+
   // REQUIRES: try_pop() just returned null. `batch` is a list of `count` objects, count <= N.
   void fill(T* batch, std::uint32_t count) noexcept {
     current_ = batch;

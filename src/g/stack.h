@@ -40,6 +40,7 @@ struct alignas(16) stack {
   char* usable_low() const noexcept;
   // Where the first frame begins: 16-byte aligned, just below the header.
   char* top() noexcept { return reinterpret_cast<char*>(this); }
+  const char* top() const noexcept { return reinterpret_cast<const char*>(this); }
 };
 
 // Where there is no guard, the highest bytes of the place for it are a canary: nobody writes there but who runs out of

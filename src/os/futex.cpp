@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "os/chaos.h"
+
 namespace pirn::rt {
 
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t deadline_ns) noexcept {
@@ -47,6 +49,7 @@ bool thread_event::try_consume() noexcept {
 bool thread_event::wait(std::int64_t deadline_ns) noexcept {
   for (;;) {
     if (try_consume()) return true;
+    chaos_step();
     std::uint32_t none = 0;
     if (word_.compare_exchange_strong(none, 2, std::memory_order_relaxed) || none == 2) {
       futex_wait(word_, 2, deadline_ns);
@@ -59,6 +62,7 @@ bool thread_event::wait(std::int64_t deadline_ns) noexcept {
 }
 
 void thread_event::signal() noexcept {
+  chaos_step();
   if (word_.exchange(1, std::memory_order_release) == 2) futex_wake(word_, 1);  // [EV-1]
 }
 

@@ -30,6 +30,7 @@ void init_membarrier() noexcept {
 void disable_membarrier_for_test(bool off) noexcept { disabled_for_test = off; }
 
 void heavy_barrier() noexcept {
+  chaos_step();
   if (have_membarrier) {
     const int saved = errno;
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);

@@ -7,7 +7,7 @@
 
 #include <atomic>
 
-#include "os/base.h"
+#include "os/chaos.h"
 
 namespace pirn::rt {
 
@@ -21,6 +21,7 @@ void disable_membarrier_for_test(bool off) noexcept;
 void heavy_barrier() noexcept;
 
 PIRN_ALWAYS_INLINE void light_barrier() noexcept {
+  chaos_step();
   if (PIRN_LIKELY(have_membarrier)) {
     compiler_barrier();
   } else {

@@ -6,7 +6,7 @@
 // came back, not the last one first (sched/find_work.cpp). Switches are announced with the no-sync flag, so that two
 // goroutines are not taken for ordered just because one thread ran both; the real edges (who made whom ready, who
 // started whom) are annotated where they arise. The fiber changes only after the work that follows a park has run, so
-// that a lock which the parking goroutine holds is given back in its name.
+// that a lock which the parking goroutine holds is given back in its name; on whose stack, see on_borrowed_stack.
 // ASan: told the bounds of each stack before the switch and that it arrived after it.
 #pragma once
 
@@ -23,6 +23,10 @@ void __tsan_destroy_fiber(void* fiber);
 void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
+void __tsan_ignore_thread_begin();
+void __tsan_ignore_thread_end();
+unsigned char __tsan_atomic8_load(const volatile void* at, int order);
+void AnnotateBenignRaceSized(const char* file, int line, const volatile void* at, std::size_t size, const char* why);
 }
 #endif
 #ifdef PIRN_ASAN
@@ -63,6 +67,31 @@ PIRN_ALWAYS_INLINE void happens_before([[maybe_unused]] void* at) noexcept {
 PIRN_ALWAYS_INLINE void happens_after([[maybe_unused]] void* at) noexcept {
 #ifdef PIRN_TSAN
   __tsan_acquire(at);
+#endif
+}
+
+// While it lives the detector takes no notice of what this thread reads and writes; what its atomics order still
+// counts. For the work that follows a park: that runs in the name of the goroutine that parked, but on its successor's
+// stack, so that a local of it which has an address would be a race between the two. `used` is what the work touches of
+// others' memory: that is shown to the detector once, so that memory which somebody frees meanwhile is still reported.
+struct on_borrowed_stack {
+#ifdef PIRN_TSAN
+  explicit on_borrowed_stack(const void* used) noexcept {
+    __tsan_atomic8_load(used, __ATOMIC_RELAXED);
+    __tsan_ignore_thread_begin();
+  }
+  ~on_borrowed_stack() { __tsan_ignore_thread_end(); }
+  on_borrowed_stack(const on_borrowed_stack&) = delete;
+  on_borrowed_stack& operator=(const on_borrowed_stack&) = delete;
+#else
+  explicit on_borrowed_stack(const void*) noexcept {}
+#endif
+};
+
+// The goroutines on a thread use one errno in turn, each finding its own value there: nothing that could race.
+PIRN_ALWAYS_INLINE void never_raced_for([[maybe_unused]] const int* errno_at) noexcept {
+#ifdef PIRN_TSAN
+  AnnotateBenignRaceSized(__FILE__, __LINE__, errno_at, sizeof *errno_at, "errno, carried over switches");
 #endif
 }
 

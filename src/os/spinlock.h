@@ -13,7 +13,7 @@
 
 #include <atomic>
 
-#include "os/base.h"
+#include "os/chaos.h"
 
 namespace pirn::rt {
 
@@ -35,7 +35,10 @@ class spinlock {
   bool try_lock() noexcept {
     return word_.load(std::memory_order_relaxed) == 0 && word_.exchange(1, std::memory_order_acquire) == 0;
   }
-  void unlock() noexcept { word_.store(0, std::memory_order_release); }  // [SL-1]
+  void unlock() noexcept {
+    chaos_step();
+    word_.store(0, std::memory_order_release);  // [SL-1]
+  }
 
  private:
   // Who waits looks rarer and rarer: each look takes the cache line from the holder, which would otherwise lock again

@@ -2,7 +2,6 @@
 #include "os/thread_state.h"
 
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,7 +29,5 @@ thread_look look_at_thread(int tid) noexcept {
   seen.went_to_sleep = std::strtoull(sleeps + sizeof "\nvoluntary_ctxt_switches:\t" - 1, nullptr, 10);
   return seen;
 }
-
-int thread_number() noexcept { return static_cast<int>(syscall(SYS_gettid)); }
 
 }  // namespace pirn::rt

@@ -14,7 +14,4 @@ struct thread_look {
 
 thread_look look_at_thread(int tid) noexcept;
 
-// The caller's number, by which others look at it and signal it.
-int thread_number() noexcept;
-
 }  // namespace pirn::rt

@@ -73,6 +73,8 @@ bool take_p_away(scheduler& s, processor* p, std::uint32_t tick, std::uint32_t c
     owner->p = nullptr;
     p->holder.store(nullptr, std::memory_order_relaxed);
     owner->attention.fetch_or(k_attn_no_p, std::memory_order_relaxed);
+    if ((call & 1) != 0)
+      p->syscall_tick.store(p->syscall_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     s.mu.lock();
     went_away_locked(s, owner, (call & 1) != 0);
     s.mu.unlock();

@@ -6,13 +6,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
 
 #include "sched/entry.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -39,20 +37,6 @@ bool everybody_waits(scheduler& s) noexcept {
          s.starts == 0 && s.threads_coming == 0 && !any_queue_has_work(s);
 }
 
-void report(scheduler& s) {
-  std::vector<const goroutine*> all;
-  s.goroutines.for_each([&all](goroutine& g) {
-    if (g.get_state() == g_state::waiting) all.push_back(&g);
-  });
-  std::sort(all.begin(), all.end(), [](const goroutine* a, const goroutine* b) { return a->id < b->id; });
-  for (const goroutine* g : all) {
-    char line[160];
-    const int n = std::snprintf(line, sizeof line, "\ngoroutine %llu [%s]:\n", static_cast<unsigned long long>(g->id),
-                                g->waits_for->reason);
-    write_stderr({line, std::min(static_cast<std::size_t>(n), sizeof line - 1)});
-  }
-}
-
 }  // namespace
 
 void check_deadlock(scheduler& s) noexcept {
@@ -68,9 +52,7 @@ void check_deadlock(scheduler& s) noexcept {
     s.mu.unlock();
     return;
   }
-  write_stderr("fatal error: all goroutines are asleep - deadlock!\n");
-  report(s);
-  exit_after_report();
+  report_deadlock(s);
 }
 
 }  // namespace pirn::rt

@@ -24,6 +24,7 @@ void leave_slow(worker* w) noexcept;
 PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
   w->inside.store(1, std::memory_order_relaxed);  // [EN-1]
   compiler_barrier();
+  chaos_step();
   if (PIRN_UNLIKELY(w->attention.load(std::memory_order_acquire) != 0)) return enter_slow(w);
   return w;
 }
@@ -31,6 +32,7 @@ PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
 PIRN_ALWAYS_INLINE void leave(worker* w) noexcept {
   // Decided while still inside: the P is handed on under the protection that any other work on it has.
   if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_yield) != 0)) leave_slow(w);
+  chaos_step();
   w->inside.store(0, std::memory_order_release);  // [EN-3]
 }
 

@@ -60,7 +60,7 @@ goroutine* try_find(worker* w) noexcept {
   processor* p = w->p;
   scheduler& s = *w->sched;
   own_timers(w);
-  if (p->until_global_check == 0) {
+  if (p->until_global_check == 0 || chaos_chance(32)) {
     p->until_global_check = k_global_check;
     if (goroutine* g = fair_round(w)) return g;
   }

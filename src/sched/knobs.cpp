@@ -82,6 +82,11 @@ void unlock_os_thread() {
   if (e.on() != nullptr) unlock_from_thread(e.on(), e.current());
 }
 
+std::size_t set_max_stack(std::size_t bytes) {
+  if (bytes == 0) throw std::invalid_argument("set_max_stack: 0 bytes");
+  return change_max_stack(bytes);
+}
+
 const char* version() noexcept { return "pirn" PIRN_VERSION; }
 
 namespace detail {

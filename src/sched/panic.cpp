@@ -1,17 +1,16 @@
-// Writing panics. Layer: sched. The shape is that of Go's reports.
+// Panics: exceptions that nobody takes. Layer: sched. The shape is that of Go's reports.
 #include "sched/panic.h"
 
 #include <cxxabi.h>
-#include <dlfcn.h>
+#include <unwind.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
 #include <typeinfo>
 
 #include "os/fatal.h"
-#include "sched/entry.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -37,27 +36,6 @@ std::string indented(const char* text) {
 
 }  // namespace
 
-void report_current_goroutine() noexcept {
-  worker* w = this_worker();
-  if (w == nullptr || w->current == nullptr) return;
-  const goroutine* g = w->current;
-  char line[256];
-  int n = std::snprintf(line, sizeof line, "\ngoroutine %llu [running]:\n", static_cast<unsigned long long>(g->id));
-  write_stderr({line, static_cast<std::size_t>(n)});
-  if (g->creator_id == 0) return;
-  Dl_info where{};
-  const bool known = g->creator_pc != nullptr && dladdr(g->creator_pc, &where) != 0 && where.dli_sname != nullptr;
-  write_stderr("created by ");
-  if (known) {
-    write_stderr(demangled(where.dli_sname));
-  } else {
-    n = std::snprintf(line, sizeof line, "%p", g->creator_pc);
-    write_stderr({line, static_cast<std::size_t>(n)});
-  }
-  n = std::snprintf(line, sizeof line, " in goroutine %llu\n", static_cast<unsigned long long>(g->creator_id));
-  write_stderr({line, static_cast<std::size_t>(n)});
-}
-
 void panic_with_current_exception() noexcept {
   std::string text = "panic: ";
   try {
@@ -75,9 +53,19 @@ void panic_with_current_exception() noexcept {
     text += "\n[type " + demangled(type->name()) + "]";
   }
   text += "\n";
+  begin_report();
   write_stderr(text);
-  report_current_goroutine();
+  write_panic_stacks();
   exit_after_report();
 }
 
 }  // namespace pirn::rt
+
+// The unwinder asks each frame whether it takes an exception, before any frame is left. When it asks the first frame of
+// a goroutine nobody does, and the stack is still that of the throw.
+extern "C" [[gnu::used, gnu::visibility("hidden")]] _Unwind_Reason_Code pirn_goroutine_personality(
+    int, _Unwind_Action actions, _Unwind_Exception_Class, _Unwind_Exception* exception, _Unwind_Context*) {
+  if ((actions & _UA_SEARCH_PHASE) == 0) return _URC_CONTINUE_UNWIND;  // goexit
+  abi::__cxa_begin_catch(exception);
+  pirn::rt::panic_with_current_exception();
+}

@@ -4,13 +4,11 @@
 // cannot do: nothing to run here, every k_global_check-th dispatch, goroutines bound to threads, no stack to be had.
 // What must follow a park (giving back the lock of the queue it stands in) runs first thing on the other side: from
 // then on the goroutine may be made ready elsewhere, and its context is complete.
-#include <cxxabi.h>
 #include <sched.h>
 
 #include "os/fatal.h"
 #include "pirn/detail/start.h"
 #include "sched/entry.h"
-#include "sched/panic.h"
 
 namespace pirn::rt {
 
@@ -22,6 +20,7 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   after_switch(self);
   const switch_work work = w->after;
   if (PIRN_LIKELY(work.arg != nullptr)) {
+    chaos_step();
     w->after.arg = nullptr;
     if (PIRN_LIKELY(work.fn == nullptr)) {
       happens_before(work.arg);  // this layer is not instrumented
@@ -114,16 +113,6 @@ void execute(worker* w, goroutine* g) noexcept {
   landed(w, w->sched_san);  // a scheduling stack stays on its thread
 }
 
-PIRN_DETAIL_CATCHES_FORCED_UNWIND void run_closure(goroutine* g) {
-  try {
-    g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
-  } catch (abi::__forced_unwind&) {
-    throw;  // goexit: the unwinder ends the goroutine when it reaches the last frame
-  } catch (...) {
-    panic_with_current_exception();
-  }
-}
-
 [[noreturn]] PIRN_COLD void unwind_from_inside() {
   leave(this_worker());
   unwind_current();
@@ -146,22 +135,6 @@ void push_global_work(void* g) noexcept {
   wake_if_needed(s);
 }
 
-}  // namespace
-
-void park(const park_kind& kind, void* object, switch_work after) { park_on(this_worker(), kind, object, after); }
-
-void park_on(worker* w, const park_kind& kind, void* object, switch_work after) {
-  goroutine* g = w->current;
-  g->waits_for = &kind;
-  g->wait_object = object;
-  g->waits_since_ms = w->sched->coarse_ms.load(std::memory_order_relaxed);
-  g->set_state(g_state::waiting);
-  w->after = after;
-  leave_stack(w, g);
-  came_back(g);
-}
-
-namespace {
 PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   processor* p = w->p;
   goroutine* g = w->current;
@@ -177,7 +150,22 @@ PIRN_ALWAYS_INLINE void yield_on(worker* w) {
   leave_stack(w, g);
   came_back(g);
 }
+
 }  // namespace
+
+void park(const park_kind& kind, void* object, switch_work after) { park_on(this_worker(), kind, object, after); }
+
+void park_on(worker* w, const park_kind& kind, void* object, switch_work after) {
+  goroutine* g = w->current;
+  g->waits_for = &kind;
+  g->wait_object = object;
+  g->waits_since_ms = w->sched->coarse_ms.load(std::memory_order_relaxed);
+  g->set_state(g_state::waiting);
+  w->after = after;
+  leave_stack(w, g);
+  came_back(g);
+  if (chaos_chance(16)) yield_on(this_worker());  // as if it had been woken later
+}
 
 void yield_to_others() {
   if (worker* w = try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
@@ -244,6 +232,12 @@ void requeue_without_p() noexcept {
 
 void worker_loop(worker* w) noexcept {
   while (goroutine* g = find_work(w)) execute(w, g);
+}
+
+void run_worker(worker* w) noexcept {
+  worker_loop(w);
+  // It may hold a P still. A release: whoever sees it outside owns what it left (exclusive.cpp waits for this).
+  w->inside.store(0, std::memory_order_release);
 }
 
 #ifdef PIRN_ASAN
@@ -356,7 +350,8 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
     happens_after(g);
     *w->errno_at = 0;
     leave(w);
-    run_closure(g);
+    // No handler here: an exception that leaves it is a panic, with the stack still as it was thrown (panic.cpp).
+    g->slot.manage(g->slot, detail::closure_op::run_and_destroy);
     w = enter(this_worker());
     finish(w, g);
   }

@@ -1,7 +1,11 @@
 // How many Ps there are, at the start and when it changes. Layer: sched. The change needs no stop-the-world: new Ps are
 // idle Ps, and a P beyond the new count is given up by its holder at its next entry into the runtime.
+//
+// Until the program asks for a number, the default is followed: sysmon reads the limits again while anything runs.
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
+#include <new>
 
 #include "os/cgroup.h"
 #include "os/cpu.h"
@@ -15,27 +19,34 @@ timer_heap& timer_heap_of(int index) {
   static std::atomic<timer_heap*> heaps[k_max_procs];
   std::atomic<timer_heap*>& at = heaps[index];
   timer_heap* heap = at.load(std::memory_order_acquire);
-  if (heap == nullptr) {
-    auto fresh = std::make_unique<timer_heap>();
-    happens_before(&at);  // this layer is not instrumented
-    if (at.compare_exchange_strong(heap, fresh.get(), std::memory_order_acq_rel)) heap = fresh.release();
-  }
-  happens_after(&at);
+  if (heap != nullptr) return *heap;
+  auto fresh = std::make_unique<timer_heap>();
+  if (at.compare_exchange_strong(heap, fresh.get(), std::memory_order_acq_rel)) heap = fresh.release();
   return *heap;
 }
 
-int default_gomaxprocs() noexcept {
-  if (const char* text = std::getenv("GOMAXPROCS")) {
-    char* end = nullptr;
-    const long n = std::strtol(text, &end, 10);
-    // As in Go: what is no positive number is ignored.
-    if (end != text && *end == '\0' && n > 0) return n < k_max_procs ? static_cast<int>(n) : k_max_procs;
-  }
+namespace {
+
+constexpr std::int64_t k_limits_period_ns = 1'000'000'000;
+
+// What the environment asks for, 0 without. As in Go, what is no positive number is ignored.
+int procs_asked_for() noexcept {
+  const char* text = std::getenv("GOMAXPROCS");
+  if (text == nullptr) return 0;
+  char* end = nullptr;
+  const long n = std::strtol(text, &end, 10);
+  if (end == text || *end != '\0' || n <= 0) return 0;
+  return n < k_max_procs ? static_cast<int>(n) : k_max_procs;
+}
+
+int procs_allowed() noexcept {
   int cpus = affinity_cpu_count();
   const int within = cpus_within(cgroup_cpu_limit());
   if (within != 0 && within < cpus) cpus = within;
   return cpus < k_max_procs ? cpus : k_max_procs;
 }
+
+}  // namespace
 
 fresh_procs make_procs(scheduler& s, int n) {
   fresh_procs fresh;
@@ -50,11 +61,13 @@ fresh_procs make_procs(scheduler& s, int n) {
   return fresh;
 }
 
-int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) {
+namespace {
+
+thread_mutex changing;  // one change at a time
+
+// REQUIRES: changing. What is not needed of `fresh` stays in it.
+void change_to(scheduler& s, int n, fresh_procs& fresh) noexcept {
   if (n > k_max_procs) n = k_max_procs;
-  static thread_mutex changing;  // one change at a time
-  changing.lock();
-  const int before = s.gomaxprocs.load(std::memory_order_relaxed);
   s.mu.lock();
   for (auto& p : fresh) {
     // Another thread may have grown the list meanwhile. It has room for all: nothing is allocated here.
@@ -91,8 +104,51 @@ int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) {
   s.mu.unlock();
   heavy_barrier();  // [ID-2] for the Ps that are idle now
   if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s)) wake_if_needed(s);
-  changing.unlock();
+}
+
+}  // namespace
+
+int default_gomaxprocs() noexcept {
+  const int asked = procs_asked_for();
+  return asked != 0 ? asked : procs_allowed();
+}
+
+void begin_procs(scheduler& s, int n) {
+  const int asked = n > 0 ? n : procs_asked_for();
+  const int procs = asked != 0 ? asked : procs_allowed();
+  fresh_procs fresh = make_procs(s, procs);
+  const std::lock_guard hold(changing);
+  s.follows_limits.store(asked == 0, std::memory_order_relaxed);
+  change_to(s, procs, fresh);
+}
+
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) noexcept {
+  const std::lock_guard hold(changing);
+  s.follows_limits.store(false, std::memory_order_relaxed);
+  const int before = s.gomaxprocs.load(std::memory_order_relaxed);
+  change_to(s, n, fresh);
   return before;
+}
+
+void ask_for_limits(scheduler& s, std::int64_t now) noexcept {
+  if (now < s.limits_read_at || !s.follows_limits.load(std::memory_order_relaxed)) return;
+  s.limits_read_at = now + k_limits_period_ns;
+  s.limits_due.store(true, std::memory_order_relaxed);
+  s.spawner_event.signal();
+}
+
+void follow_limits(scheduler& s) noexcept {
+  const int n = procs_allowed();
+  if (n == s.gomaxprocs.load(std::memory_order_relaxed)) return;
+  if (n > 1 && !exclusive_mode_is_off()) end_exclusive();
+  try {
+    fresh_procs fresh = make_procs(s, n);
+    const std::lock_guard hold(changing);
+    if (!s.follows_limits.load(std::memory_order_relaxed)) return;  // the program has chosen meanwhile
+    change_to(s, n, fresh);
+  } catch (const std::bad_alloc&) {
+    // Tried again when the limits are next read.
+  }
 }
 
 void drop_retired_p(worker* w) noexcept {

@@ -18,7 +18,7 @@
 #include "sched/entry.h"
 #include "sched/in_place.h"
 #include "sched/locked.h"
-#include "sched/panic.h"
+#include "sched/reports.h"
 #include "sched/spawn.h"
 
 namespace pirn::rt {
@@ -109,6 +109,7 @@ std::uint32_t revive_all(scheduler& s) {
 // at_exit::unwind: only this thread is left. Destructors may start goroutines and wait, so it goes round until none is
 // left, or the grace is over.
 void unwind_all(scheduler& s, worker* w) {
+  w->inside.store(1, std::memory_order_relaxed);  // nobody is left to look at it
   s.draining.store(true, std::memory_order_relaxed);
   s.drain_until = now_ns() + s.grace_ns;
   s.stopping.store(false, std::memory_order_relaxed);
@@ -190,6 +191,7 @@ void tear_down(scheduler* s, worker* main) {
     s->procs[static_cast<std::size_t>(i)]->timers->clear();
   }
   the_scheduler.store(nullptr, std::memory_order_seq_cst);
+  end_reports();
   wait_for_foreign_threads();
   happens_after(&s->end_of_run);
   if (!all_ended) return;  // somebody may still come back to it, to find that it must stop
@@ -262,9 +264,9 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
     ~end_of_run() { run_under_way.store(false, std::memory_order_release); }
   } at_end;
 
+  init_chaos();
   init_membarrier();
   init_cycle_clock();
-  report_running_goroutine = report_current_goroutine;
   std::unique_ptr<scheduler> owned(new scheduler);  // not zeroed as a whole: ThreadSanitizer would see that
   scheduler& s = *owned;
   s.default_stack_class = stack_class_for(o.stack_size);
@@ -274,9 +276,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   if (const long us = debug_setting("preemptslice", 0); us > 0) s.slice_ns = us * 1000;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
-  const int procs = o.gomaxprocs > 0 ? o.gomaxprocs : default_gomaxprocs();
-  fresh_procs fresh = make_procs(s, procs);
-  change_gomaxprocs(s, procs, fresh);
+  begin_procs(s, o.gomaxprocs);
 
   worker* w = new_worker(s);
   s.mu.lock();
@@ -311,13 +311,14 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   const int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   pthread_sigmask(SIG_SETMASK, nullptr, &s.signals);
+  begin_reports(s);
   attach_thread(w);
   install_stop_signal(chosen_stop_signal(o.preempt_signal, s.signals));
   begin_exclusive(s);
   start_spawner(s);
   start_sysmon(s);
   p->queue.try_push_tail(g);
-  worker_loop(w);
+  run_worker(w);
   // The thread of a goroutine that ended bound to it would end too; this one cannot, it waits for the run.
   while (!s.stopping.load(std::memory_order_acquire)) w->wake.wait();
   tear_down(owned.release(), w);

@@ -274,6 +274,7 @@ class run_queue {
     while (b.begin != b.end) ring_[t++ % k_capacity] = b.g[b.begin++];
     overflow_.pop_newest();
     tail_.store(t, std::memory_order_release);
+    chaos_step();
     overflowed_.store(overflowed_.load(std::memory_order_relaxed) - n, std::memory_order_release);  // [RQ-2]
   }
 

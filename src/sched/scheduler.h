@@ -94,6 +94,8 @@ struct scheduler : untracked {
   std::atomic<std::uint32_t> in_place_count{0};
   std::atomic<std::int64_t> last_turn_ns{0};  // when one of them last got, or gave up, a P
 
+  std::atomic<bool> dumping{false};  // somebody takes all stacks; see debug/stack_text.cpp
+
   // sysmon.cpp
   pthread_t sysmon_thread{};
   thread_event sysmon_event;
@@ -113,6 +115,12 @@ struct scheduler : untracked {
   std::uint32_t threads_coming = 0;  // made for them, not there yet
   std::uint32_t idle_worker_count = 0;
   worker* ended_workers = nullptr;  // their threads are gone, the objects are used again
+
+  // Following the affinity mask and the CPU quota: sysmon says when, the spawner, which may wait for malloc, reads
+  // them.
+  std::int64_t limits_read_at = 0;  // sysmon's
+  std::atomic<bool> limits_due{false};
+  std::atomic<bool> follows_limits{false};  // nobody has asked for a number of Ps; guarded by procs.cpp's lock
 };
 
 // The scheduler of the run under way, null outside. Foreign threads look at it under a foreign_entry.
@@ -142,6 +150,7 @@ void ready_kicked(worker* w, goroutine* kicked) noexcept;
 PIRN_ALWAYS_INLINE void ready_on(worker* w, goroutine* g) noexcept {
   g->set_state(g_state::runnable);
   happens_before(g);
+  if (chaos_chance(8)) return ready_kicked(w, g);
   goroutine* kicked = w->p->queue.exchange_next(g);
   // Alone in the slot it runs next here; sysmon bounds how long it may wait behind the caller.
   if (kicked != nullptr) ready_kicked(w, kicked);
@@ -154,6 +163,8 @@ void requeue_without_p() noexcept;
 
 // The scheduling loop of a worker, on its own thread's stack. Returns when the run is over or the thread must end.
 void worker_loop(worker* w) noexcept;
+// The same as a thread's whole life in the run: afterwards the worker is outside for good.
+void run_worker(worker* w) noexcept;
 
 // Ends the current goroutine. REQUIRES: outside; enters by itself.
 [[noreturn]] void finish_current() noexcept;
@@ -269,9 +280,16 @@ void stop_sysmon(scheduler& s) noexcept;
 using fresh_procs = std::vector<std::unique_ptr<processor>>;
 // Those that gomaxprocs `n` needs beyond the ones there are. REQUIRES: outside.
 fresh_procs make_procs(scheduler& s, int n);
-// What was there before. What is not needed of `fresh` stays in it, to be freed outside.
-int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh);
 int default_gomaxprocs() noexcept;
+// The first Ps of a run: n, or the default for 0, which then follows the limits as they change.
+void begin_procs(scheduler& s, int n);
+// What the program asks for. Ends the following of limits. Returns the count before; what is not needed of `fresh`
+// stays in it, to be freed outside.
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) noexcept;
+// Sysmon's part: once a second at most, and never while the process is idle, it has the affinity mask and the CPU quota
+// read anew. The spawner's part is to do so.
+void ask_for_limits(scheduler& s, std::int64_t now) noexcept;
+void follow_limits(scheduler& s) noexcept;
 // The heap of P number `index`; heaps live as long as the process.
 timer_heap& timer_heap_of(int index);
 // Gives up the retired P of w.

@@ -1,4 +1,4 @@
-// Goroutines come and go: objects, stacks, numbers. Layer: sched.
+// Goroutines come and go: objects, stacks, numbers, and what is shared with handles. Layer: sched.
 #include "sched/spawn.h"
 
 #include <cerrno>
@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "pirn/detail/start.h"
 #include "sched/entry.h"
 
 namespace pirn::rt {
@@ -35,6 +36,19 @@ void give_identity(worker* w, goroutine* g, void* creator_pc) noexcept {
 }
 
 }  // namespace
+
+namespace {
+std::atomic<std::size_t> max_stack{SIZE_MAX};
+}
+
+std::size_t change_max_stack(std::size_t bytes) noexcept {
+  return max_stack.exchange(bytes, std::memory_order_relaxed);
+}
+
+std::size_t stack_limit(std::size_t usable) noexcept {
+  const std::size_t most = max_stack.load(std::memory_order_relaxed);
+  return usable < most ? usable : most;
+}
 
 void free_goroutine(worker* w, goroutine* g) noexcept {
   g->flags = 0;
@@ -125,7 +139,10 @@ goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
       need_extras(g).name = *name;
       g->flags |= k_g_named;
     }
-    if (stack_bytes != 0) g->size_class = stack_class_for(stack_bytes);
+    if (stack_bytes != 0) {
+      stack_bytes = stack_limit(stack_bytes);
+      g->size_class = stack_class_for(stack_bytes);
+    }
     if (g->size_class == k_own_mapping) {
       {
         const entry e;
@@ -223,3 +240,30 @@ void start_goroutine(goroutine* g, void* creator_pc) {
 }
 
 }  // namespace pirn::rt
+
+namespace pirn::detail {
+
+// Sanitizers are to see each one come and go.
+void* new_join_block() {
+#ifndef PIRN_SANITIZED
+  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
+    void* block = w->p->free_join_blocks.try_pop();
+    leave(w);
+    if (PIRN_LIKELY(block != nullptr)) return block;
+  }
+#endif
+  return ::operator new(k_join_bytes);
+}
+
+void delete_join_block(void* block) noexcept {
+#ifndef PIRN_SANITIZED
+  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
+    const bool kept = w->p->free_join_blocks.try_push(block);
+    leave(w);
+    if (PIRN_LIKELY(kept)) return;
+  }
+#endif
+  ::operator delete(block);
+}
+
+}  // namespace pirn::detail

@@ -15,6 +15,10 @@ struct scheduler;
 // The same for the common case: on a goroutine, the run's default stack, an object at hand; null when it is not that.
 goroutine* try_new_goroutine() noexcept;
 goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name);
+// runtime::set_max_stack(); returns what held before.
+std::size_t change_max_stack(std::size_t bytes) noexcept;
+// The number of bytes that a report of an overflow names, for a stack that had `usable`.
+std::size_t stack_limit(std::size_t usable) noexcept;
 void discard_goroutine(goroutine* g) noexcept;
 void start_goroutine(goroutine* g, void* creator_pc);
 

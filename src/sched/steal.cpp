@@ -52,6 +52,7 @@ bool take_over_queue(scheduler& s, processor* p, bool with_next) noexcept {
     if (next != nullptr) push_global(s, next);
     any = any || next != nullptr;
   }
+  chaos_step();
   owner->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
   return any;
 }
@@ -66,7 +67,8 @@ goroutine* steal(worker* w) noexcept {
     worker* owner = victim->holder.load(std::memory_order_acquire);
     if (owner == nullptr) continue;
     owner->attention.fetch_or(k_attn_share, std::memory_order_relaxed);
-    for (int k = 0; k < k_patience && victim->queue.size() != 0; ++k) {
+    const int patience = chaos_chance(4) ? 0 : k_patience;
+    for (int k = 0; k < patience && victim->queue.size() != 0; ++k) {
       if (s.global_count.load(std::memory_order_relaxed) != 0) break;
       cpu_pause();
     }

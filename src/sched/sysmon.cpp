@@ -9,9 +9,12 @@
 // It may wait for no lock that user code can hold: it allocates nothing and makes no threads.
 #include <sys/prctl.h>
 
+#include <algorithm>
+
 #include "os/clock.h"
 #include "os/thread_state.h"
 #include "sched/in_place.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -172,15 +175,18 @@ void* sysmon_main(void* arg) {
     // Those who are away are looked after at their own pace, not more often.
     if (rest && !deep) until = next;
     if (next < until) until = next < asleep + k_call_ns ? asleep + k_call_ns : next;
+    until = std::min(until, next_report());
     s.sysmon_lazy.store(until - asleep > 2 * k_shortest_ns, std::memory_order_relaxed);
     const bool called = s.sysmon_event.wait(until);
     s.sysmon_lazy.store(false, std::memory_order_relaxed);
+    serve_reports(s);
     if (called) {
       quiet = 0;
       delay = k_shortest_ns;
     }
     const std::int64_t now = now_ns();
     s.coarse_ms.store(static_cast<std::uint32_t>((now - s.began_ns) / 1'000'000), std::memory_order_relaxed);
+    ask_for_limits(s, now);
     const observation seen = look_around(s, now);
     next = seen.next;
     quiet = seen.moved || !all_idle ? 0 : quiet + 1;

@@ -16,8 +16,8 @@
 
 #include "os/clock.h"
 #include "os/thread_slot.h"
-#include "os/thread_state.h"
 #include "sched/entry.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -62,7 +62,7 @@ void* thread_main(void* arg) {
     w->spinning = p->start_spinning;
     bind_p(w, p);
   }
-  worker_loop(w);
+  run_worker(w);
   detach_thread(w);
   s.mu.lock();
   w->next_ended = s.ended_workers;
@@ -137,12 +137,12 @@ worker* new_worker(scheduler& s) {
 
 void attach_thread(worker* w) noexcept {
   w->errno_at = errno_address();
+  never_raced_for(w->errno_at);
   w->eh = exception_globals();
   w->sched_eh = *w->eh;  // run() may be called from inside a handler
   w->thread = pthread_self();
-  w->tid = thread_number();
-  install_signal_stack(w->handlers_stack);
   w->thread_slot = take_thread_slot();
+  attach_reports(w);
 #ifdef PIRN_TSAN
   w->sched_san.fiber = __tsan_get_current_fiber();
   w->sched_san.busy = &w->sched_fiber_busy;
@@ -161,10 +161,10 @@ void attach_thread(worker* w) noexcept {
 }
 
 void detach_thread(worker* w) noexcept {
+  detach_reports(w);
   give_thread_slot_back(w->thread_slot);
   pirn_current_worker = nullptr;
   compiler_barrier();
-  remove_signal_stack(w->handlers_stack);
 }
 
 int thread_count(scheduler& s) noexcept {
@@ -248,6 +248,7 @@ void* spawner_main(void* arg) {
       start_thread(s);
     } else {
       s.spawner_event.wait();
+      if (s.limits_due.exchange(false, std::memory_order_relaxed)) follow_limits(s);
     }
   }
   return nullptr;

@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <new>
 
 #include "g/goroutine.h"
 #include "os/cycle_clock.h"
 #include "os/futex.h"
-#include "os/signal_stack.h"
 #include "os/spinlock.h"
 #include "os/untracked.h"
 #include "sched/run_queue.h"
@@ -25,6 +25,40 @@ namespace pirn::rt {
 struct scheduler;
 struct worker;
 
+// Free memory of one size, for what outlives neither a goroutine nor its handle. It comes from malloc, one by one: the
+// last of them may be freed long after the run. Owner only.
+class block_list {
+ public:
+  block_list() noexcept = default;
+  block_list(const block_list&) = delete;
+  block_list& operator=(const block_list&) = delete;
+  ~block_list() {
+    while (void* block = try_pop()) ::operator delete(block);
+  }
+  void* try_pop() noexcept {
+    free_block* b = first_;
+    if (b == nullptr) return nullptr;
+    first_ = b->next;
+    --count_;
+    return b;
+  }
+  // False when there are enough.
+  bool try_push(void* block) noexcept {
+    if (count_ == k_most) return false;
+    first_ = ::new (block) free_block{first_};
+    ++count_;
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t k_most = 256;
+  struct free_block {
+    free_block* next;
+  };
+  free_block* first_ = nullptr;
+  std::uint32_t count_ = 0;
+};
+
 // The right to run goroutines. Fields without atomics belong to the worker that holds it, or to who holds the
 // hold handshake against that worker.
 struct alignas(k_cache_line) processor : untracked {
@@ -33,9 +67,11 @@ struct alignas(k_cache_line) processor : untracked {
   // way, which looks at timers and the global queue.
   std::atomic<std::uint32_t> tick{0};
   std::uint32_t until_global_check = 0;
+  std::atomic<std::uint32_t> syscall_tick{0};  // sections of blocking() that lost the P
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
+  block_list free_join_blocks;
 
   std::uint64_t next_id = 0;
   std::uint64_t ids_end = 0;
@@ -145,8 +181,8 @@ struct alignas(k_cache_line) worker : untracked {
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;
   pthread_t thread{};
-  int tid = 0;  // constant after start
-  signal_stack handlers_stack;
+  int tid = 0;                   // the kernel's number of the thread; constant after start
+  void* signal_stack = nullptr;  // made for the thread's signal handlers, or null
   int thread_slot = -1;  // this thread's own cell in tables of counters (os/thread_slot.h); constant after start
 
   // The two below are not inline under ThreadSanitizer: the layers above are instrumented, and to it two goroutines

@@ -34,6 +34,8 @@ constexpr park_kind k_recv_nil{"chan receive (nil chan)", nullptr};
 [[noreturn]] void throw_closed() { throw closed_channel("send on closed channel"); }
 
 PIRN_ALWAYS_INLINE void copy_element(const chan_core& c, void* to, const void* from) noexcept {
+  // Where all is optimised as one the compiler may know what `to` points at, and warn of the sizes that this has not.
+  asm("" : "+r"(to));
   // The common sizes as single moves.
   switch (c.ops->size) {
     case 8:

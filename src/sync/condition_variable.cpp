@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "os/clock.h"
+#include "os/sanitizer.h"
 #include "sync/parking_lot.h"
 #include "sync/timers.h"
 
@@ -37,11 +38,16 @@ struct cond_waiter : parked_node {
 };
 
 // The waiter sleeps now, and is gone as soon as the bucket's lock is given back and somebody notifies.
-void let_go(void* waiter) noexcept {
-  auto& w = *static_cast<cond_waiter*>(waiter);
+void let_go(cond_waiter& w) noexcept {
   mutex& mu = w.mu;
   w.bucket.mu.unlock();
   mu.unlock();
+}
+
+void let_go_work(void* waiter) noexcept {
+  auto& w = *static_cast<cond_waiter*>(waiter);
+  const on_borrowed_stack quiet(&w.mu);
+  let_go(w);
 }
 
 // Takes the waiter's node off its queue if it still stands there.
@@ -94,10 +100,10 @@ mutex& disown(std::unique_lock<mutex>& lock) {
 // Queued: gives the mutex and the bucket's lock back and sleeps until resumed.
 void sleep(cond_waiter& w) {
   if (w.g != nullptr) {
-    park(k_cond_wait, &w, switch_work::call(let_go, &w));
+    park(k_cond_wait, &w, switch_work::call(let_go_work, &w));
     return;
   }
-  let_go(&w);
+  let_go(w);
   foreign_park_begin();
   while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
   foreign_park_end();
@@ -105,7 +111,7 @@ void sleep(cond_waiter& w) {
 
 // The same for a thread with a deadline.
 void sleep_until(cond_waiter& w, std::atomic<std::uint32_t>& waiters, std::int64_t when) {
-  let_go(&w);
+  let_go(w);
   foreign_leave();
   while (w.woken.load(std::memory_order_acquire) == 0 && now_ns() < when) futex_wait(w.woken, 0, when);
   foreign_enter();
@@ -161,7 +167,7 @@ std::cv_status condition_variable::wait_till(std::unique_lock<mutex>& lock, time
     w.bucket.mu.lock();
     if (w.expired) {
       w.timed_out = true;
-      let_go(&w);
+      let_go(w);
     } else {
       waiters_.fetch_add(1, std::memory_order_relaxed);
       w.bucket.push_back(w);

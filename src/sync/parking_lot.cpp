@@ -1,9 +1,7 @@
-// The table of buckets, and what waits in it without a lock of its own: one_shot. Layer: sync.
+// The table of buckets. Layer: sync.
 #include "sync/parking_lot.h"
 
 #include <mutex>
-
-#include "pirn/detail/one_shot.h"
 
 namespace pirn::rt {
 
@@ -52,39 +50,3 @@ bool unlink_parked(goroutine*, void* node) noexcept {
 }
 
 }  // namespace pirn::rt
-
-namespace pirn::detail {
-
-using namespace pirn::rt;  // NOLINT: this file implements detail over rt
-
-namespace {
-constexpr park_kind k_join{"join", unlink_parked};
-const char k_set = 0;
-}  // namespace
-
-void one_shot::wait() {
-  if (is_set()) return;
-  const entry e;
-  parking_bucket& b = bucket_for(this);
-  b.mu.lock();
-  if (is_set()) {
-    b.mu.unlock();
-    return;
-  }
-  parked_node n(e.current());
-  n.key = this;
-  b.push_back(n);
-  suspend(n, k_join, &n, b.mu);
-}
-
-void one_shot::set() noexcept {
-  const entry e;
-  parking_bucket& b = bucket_for(this);
-  b.mu.lock();
-  state_.store(&k_set, std::memory_order_release);
-  parked_node* list = take_all(b, this);
-  b.mu.unlock();
-  resume_all(list);
-}
-
-}  // namespace pirn::detail

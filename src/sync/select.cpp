@@ -172,6 +172,18 @@ PIRN_ALWAYS_INLINE void park_on_all(select_state& s, worker* w) {
   }
 }
 
+// Ends the case that look() has found, once its lock is given back. In `closed` says that it was a send to a closed
+// channel.
+PIRN_ALWAYS_INLINE std::size_t finish_found(select_state& s, const finding& f, bool& closed) noexcept {
+  select_op& op = s.ops[f.index];
+  if (f.what == outcome::closed) {
+    closed = op.is_send;
+  } else {
+    complete(op, s.cases[f.index].box, f.done);
+  }
+  return f.index;
+}
+
 // After the park: the case that somebody served.
 std::size_t served_case(select_state& s, bool& closed) noexcept {
   chan_waiter* winner = s.claim.winner;
@@ -183,7 +195,7 @@ std::size_t served_case(select_state& s, bool& closed) noexcept {
   return i;
 }
 
-// Runs one case. In `closed` says that it was a send to a closed channel.
+// Runs one case; `closed` as above.
 std::size_t run_one(select_state& s, bool has_default, bool& closed) {
   const entry e;
   // A random order, by Fisher and Yates; for two cases one bit.
@@ -221,13 +233,7 @@ std::size_t run_one(select_state& s, bool has_default, bool& closed) {
       return served_case(s, closed);
     }
   }
-  if (!f.found) return s.count;
-  if (f.what == outcome::closed) {
-    closed = s.ops[f.index].is_send;
-  } else {
-    complete(s.ops[f.index], s.cases[f.index].box, f.done);
-  }
-  return f.index;
+  return f.found ? finish_found(s, f, closed) : s.count;
 }
 
 [[noreturn]] void park_for_ever() {
@@ -292,11 +298,7 @@ PIRN_NOINLINE std::size_t wait_for_one_of_two(select_op* ops, std::size_t first,
   look(s, false, f);
   if (PIRN_UNLIKELY(f.found)) {
     unlock_all(s);
-    if (f.what == outcome::closed) {
-      closed = ops[f.index].is_send;
-    } else {
-      complete(ops[f.index], cases[f.index].box, f.done);
-    }
+    finish_found(s, f, closed);
     leave(w);
     open_box(*ops[f.index].channel, cases[f.index].box, ops[f.index].value);  // no send here has one
     return f.index;

@@ -29,8 +29,8 @@ using namespace pirn::rt;  // NOLINT: this file implements the public class over
 namespace detail {
 
 struct reader_table {
-  // Changed by the thread that has the number alone, read by all.
-  struct alignas(k_cache_line) cell {
+  // Changed by the thread that has the number alone, read by all. Two lines each: cores fetch them in pairs.
+  struct alignas(2 * k_cache_line) cell {
     std::atomic<std::int64_t> count{0};
 
     void add(std::int64_t n) noexcept {
@@ -52,7 +52,7 @@ struct reader_table {
   reader_table* next_free = nullptr;
   cell cells[k_thread_slots];
 
-  cell* own_cell() noexcept {
+  PIRN_ALWAYS_INLINE cell* own_cell() noexcept {
     const worker* w = this_worker();
     if (w == nullptr || w->thread_slot < 0 || !biased.load(std::memory_order_relaxed)) return nullptr;
     return &cells[w->thread_slot];
@@ -69,18 +69,18 @@ struct reader_table {
   // A reader has counted out of its cell while a writer announced itself.
   void tell_writer() noexcept;
 
-  bool count_in() noexcept {
+  PIRN_ALWAYS_INLINE bool count_in() noexcept {
     cell* c = own_cell();
-    if (c == nullptr) return false;
+    if (PIRN_UNLIKELY(c == nullptr)) return false;
     c->add(1);
     if (PIRN_LIKELY(still_biased())) return true;
     c->add(-1);
     tell_writer();
     return false;
   }
-  bool count_out() noexcept {
+  PIRN_ALWAYS_INLINE bool count_out() noexcept {
     cell* c = own_cell();
-    if (c == nullptr) return false;
+    if (PIRN_UNLIKELY(c == nullptr)) return false;
     c->add(-1);
     if (PIRN_UNLIKELY(!still_biased())) tell_writer();
     return true;
@@ -326,6 +326,10 @@ struct shared_mutex_access {
     return false;
   }
 
+  // A reader without a counter of his own.
+  PIRN_NOINLINE static void lock_shared_by_state(shared_mutex& m);
+  PIRN_NOINLINE static void unlock_shared_by_state(shared_mutex& m);
+
   static void withdraw_table(shared_mutex& m) noexcept {
     const entry e;
     if (reader_table* t = m.table_.load(std::memory_order_relaxed)) {
@@ -416,21 +420,28 @@ void shared_mutex::unlock_slow() {
 
 void shared_mutex::unlocked_too_often() { fatal("sync: Unlock of unlocked RWMutex"); }
 
+// The ways of a reader with a counter of his own are kept apart from the rest, so that they save no registers.
 void shared_mutex::lock_shared_slow() {
+  detail::reader_table* t = table_.load(std::memory_order_acquire);
+  if (PIRN_UNLIKELY(t == nullptr || !t->count_in())) access::lock_shared_by_state(*this);
+}
+
+void detail::shared_mutex_access::lock_shared_by_state(shared_mutex& m) {
   for (;;) {
-    if (try_lock_shared_slow()) return;
+    if (m.try_lock_shared_slow()) return;
     const entry e;
-    spinlock& lock = lock_of(queue_);
+    spinlock& lock = lock_of(m.queue_);
     lock.lock();
-    std::uint64_t seen = state_.load(std::memory_order_relaxed);
-    while ((seen & k_writer) != 0 && !state_.compare_exchange_weak(seen, seen | k_parked, std::memory_order_relaxed)) {
+    std::uint64_t seen = m.state_.load(std::memory_order_relaxed);
+    while ((seen & shared_mutex::k_writer) != 0 &&
+           !m.state_.compare_exchange_weak(seen, seen | shared_mutex::k_parked, std::memory_order_relaxed)) {
     }
-    if ((seen & k_writer) == 0) {
+    if ((seen & shared_mutex::k_writer) == 0) {
       lock.unlock();
       continue;
     }
     detail::queued_waiter r(e.current());
-    push_back(queue_, r);
+    push_back(m.queue_, r);
     suspend(r, k_read_lock, &r, lock);
     return;  // whoever resumed us has counted us in
   }
@@ -447,31 +458,36 @@ bool shared_mutex::try_lock_shared_slow() {
 }
 
 void shared_mutex::unlock_shared_slow() {
+  detail::reader_table* t = table_.load(std::memory_order_acquire);
+  if (PIRN_UNLIKELY(t == nullptr || !t->count_out())) access::unlock_shared_by_state(*this);
+}
+
+void detail::shared_mutex_access::unlock_shared_by_state(shared_mutex& m) {
   for (;;) {
-    if (detail::reader_table* t = table_.load(std::memory_order_acquire)) {
+    if (detail::reader_table* t = m.table_.load(std::memory_order_acquire)) {
       if (t->count_out()) return;
     }
-    std::uint64_t seen = state_.load(std::memory_order_relaxed);
-    if ((seen & k_writer) == 0) {
-      if ((seen & k_biased) == 0 && access::counted(seen) <= 0) break;
-      if (state_.compare_exchange_weak(seen, seen - k_reader, std::memory_order_release)) return;
+    std::uint64_t seen = m.state_.load(std::memory_order_relaxed);
+    if ((seen & shared_mutex::k_writer) == 0) {
+      if ((seen & shared_mutex::k_biased) == 0 && counted(seen) <= 0) break;
+      if (m.state_.compare_exchange_weak(seen, seen - shared_mutex::k_reader, std::memory_order_release)) return;
       continue;
     }
     // Under the lock, so that the writer cannot go on, and destroy this, before it is given back.
     const entry e;
-    spinlock& lock = lock_of(queue_);
+    spinlock& lock = lock_of(m.queue_);
     lock.lock();
-    seen = state_.load(std::memory_order_relaxed);
-    if ((seen & k_writer) == 0) {
+    seen = m.state_.load(std::memory_order_relaxed);
+    if ((seen & shared_mutex::k_writer) == 0) {
       lock.unlock();
       continue;
     }
-    if ((seen & k_held) != 0) {
+    if ((seen & shared_mutex::k_held) != 0) {
       lock.unlock();
       break;
     }
-    state_.fetch_sub(k_reader, std::memory_order_acq_rel);
-    detail::queued_waiter* w = access::settle_for_waiter(*this);
+    m.state_.fetch_sub(shared_mutex::k_reader, std::memory_order_acq_rel);
+    detail::queued_waiter* w = settle_for_waiter(m);
     lock.unlock();
     if (w != nullptr) resume(*w);
     return;

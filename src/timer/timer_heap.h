@@ -22,6 +22,7 @@
 #include "g/goroutine.h"
 #include "os/futex.h"
 #include "os/spinlock.h"
+#include "os/untracked.h"
 
 namespace pirn::rt {
 
@@ -83,7 +84,7 @@ class dead_timers {
   timer_node* first_ = nullptr;
 };
 
-class timer_heap {
+class timer_heap : public untracked {
  public:
   // The earliest key, k_forever when empty; may be early (a stopped timer), never late. Any thread, any time.
   std::int64_t next_when() const noexcept { return next_when_.load(std::memory_order_acquire); }

@@ -18,18 +18,11 @@ class errno_value : public on_procs {};
 PIRN_TEST_ON_PROCS(errno_value);
 
 // errno's address is a const function's result to the compiler, which may keep it across a park that changes threads.
-// To ThreadSanitizer errno is one variable of the thread, which the goroutines there share; it cannot know that the
-// runtime keeps it apart for them.
-#if defined(__SANITIZE_THREAD__)
-#define PIRN_TEST_ERRNO_ACCESS [[gnu::noinline, gnu::no_sanitize_thread]]
-#else
-#define PIRN_TEST_ERRNO_ACCESS [[gnu::noinline]]
-#endif
-PIRN_TEST_ERRNO_ACCESS void set_errno(int v) {
+[[gnu::noinline]] void set_errno(int v) {
   errno = v;
   asm volatile("" ::: "memory");
 }
-PIRN_TEST_ERRNO_ACCESS int get_errno() {
+[[gnu::noinline]] int get_errno() {
   asm volatile("" ::: "memory");
   return errno;
 }

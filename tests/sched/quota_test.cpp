@@ -1,11 +1,13 @@
 // The default of gomaxprocs() under a CPU quota, in control groups that the test makes: of version 1 or 2, whichever
 // has the cpu controller here. Recorded trees of both versions are in os/cgroup_test.cpp. Layer: tests of src/sched,
-// through the public headers.
+// through the public headers, with one look at a field of the scheduler.
 #include <mntent.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "sched/scheduler.h"
 #include "support/child.h"
 #include "support/support.h"
 
@@ -164,17 +167,59 @@ TEST_F(quota, gives_way_to_a_narrower_affinity_mask) {
   EXPECT_EQ(in_group("print_procs_on_one_cpu"), "1");
 }
 
+// Sets the quota of the group that the child is in, in microseconds of each 100 ms.
+void set_own_quota(long quota_us) {
+  const fs::path group = std::getenv("PIRN_TEST_GROUP");
+  if (fs::exists(group / "cpu.max")) {
+    write_to(group / "cpu.max", (quota_us < 0 ? "max" : std::to_string(quota_us)) + " 100000");
+  } else {
+    write_to(group / "cpu.cfs_quota_us", std::to_string(quota_us));
+  }
+}
+
+// Go: TestCgroupGOMAXPROCSUpdate. A hang is the failure: the child is killed after a minute.
+PIRN_CHILD(follow_changes) {
+  if (!enter_group()) return 1;
+  return pirn::run([] {
+    for (const long quota : {100000L, -1L, 50000L, -1L}) {
+      set_own_quota(quota);
+      const int expected = quota < 0 ? pirn::runtime::num_cpu() : 1;
+      while (pirn::runtime::gomaxprocs() != expected) pirn::sleep_for(std::chrono::milliseconds(5));
+      std::printf("%d", expected);
+    }
+    // What the run does with them is the same as after a call: all of it still works.
+    std::atomic<int> done{0};
+    pirn::wait_group wg;
+    for (int i = 0; i < 1000; ++i) wg.go([&] { ++done; });
+    wg.wait();
+    std::printf(" %d", done.load());
+  });
+}
+TEST_F(quota, is_followed_when_it_changes) {
+  const std::string all = std::to_string(pirn::runtime::num_cpu());
+  EXPECT_EQ(in_group("follow_changes"), "1" + all + "1" + all + " 1000");
+}
+
+// Go: TestCgroupGOMAXPROCSUpdate, the part about an explicit call, also one that changes nothing.
+PIRN_CHILD(follow_no_more) {
+  if (!enter_group()) return 1;
+  return pirn::run([] {
+    pirn::rt::scheduler& s = *pirn::rt::the_scheduler.load();
+    std::printf("%d", s.follows_limits ? 1 : 0);
+    pirn::runtime::gomaxprocs();
+    std::printf("%d", s.follows_limits ? 1 : 0);
+    pirn::runtime::gomaxprocs(pirn::runtime::gomaxprocs());
+    std::printf("%d", s.follows_limits ? 1 : 0);
+  });
+}
+TEST_F(quota, is_not_followed_any_more_once_a_number_was_asked_for) { EXPECT_EQ(in_group("follow_no_more"), "110"); }
+
 // The quota is read when a run starts; asking outside of a run tells what one would start with.
 PIRN_CHILD(print_procs_of_two_runs) {
   if (!enter_group()) return 1;
   std::printf("%d", pirn::runtime::gomaxprocs());
   print_procs();
-  const fs::path group = std::getenv("PIRN_TEST_GROUP");
-  if (fs::exists(group / "cpu.max")) {
-    write_to(group / "cpu.max", "max 100000");
-  } else {
-    write_to(group / "cpu.cfs_quota_us", "-1");
-  }
+  set_own_quota(-1);
   std::printf("%d", pirn::runtime::gomaxprocs());
   return print_procs();
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -499,6 +500,43 @@ TEST(run_exit, gives_back_threads_and_descriptors) {
   // A joined thread may be visible in /proc for an instant longer.
   spin_until([&] { return count_threads() <= threads; });
   EXPECT_EQ(count_descriptors(), descriptors);
+}
+
+// At one P a thread that comes in waits until the holder of the P has been outside. A worker that has stopped must not
+// be waited for: beside a section that outlasts the grace, the thread and run() would wait for each other.
+TEST(run_exit, is_not_held_up_by_a_thread_that_comes_in_beside_a_blocking_section) {
+  static std::counting_semaphore<> lasting{0};  // static: the section outlives the run
+  for (int i = 0; i < 5; ++i) {
+    const pirn::chan<int> ch(1);
+    std::atomic<bool> leaving{false};
+    std::thread outside;
+    pirn::config c = with_procs(1);
+    c.shutdown_grace = 20ms;
+    pirn::run(c, [&] {
+      // The first section keeps the calling thread, so that the second has another one.
+      std::counting_semaphore<> passing{0};
+      std::atomic<int> begun{0};
+      const auto stay = [&begun](std::counting_semaphore<>& until) {
+        pirn::runtime::blocking([&] {
+          ++begun;
+          until.acquire();
+        });
+      };
+      auto first = pirn::spawn([&] { stay(passing); });
+      yield_until([&] { return begun == 1; });
+      pirn::go([&] { stay(lasting); });
+      yield_until([&] { return begun == 2; });
+      passing.release();
+      first.get();
+      outside = std::thread([&] {
+        spin_until([&] { return leaving.load(); });
+        ch.try_send(1);
+      });
+      leaving = true;
+    });
+    outside.join();
+    lasting.release();
+  }
 }
 
 TEST(run_exit, gives_back_the_threads_themselves) {

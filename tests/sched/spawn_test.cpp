@@ -245,6 +245,33 @@ TEST_P(spawn, joins_one_after_the_other) {
   });
 }
 
+// The goroutine ends while its handle is on the way to sleep, or is dropped: whoever is second frees what they share.
+TEST_P(spawn, the_end_may_meet_the_wait_or_the_drop) {
+  run([] {
+    std::atomic<int> destroyed{0};
+    const int n = scaled(3000);
+    for (int i = 0; i < n; ++i) {
+      std::atomic<bool> begun{false};
+      auto h = pirn::spawn([&destroyed, &begun] {
+        begun = true;
+        return tell_when_destroyed(destroyed);
+      });
+      // On several procs the goroutine is about to end now.
+      if (i % 3 != 0) {
+        while (!begun) pirn::runtime::gosched();
+      }
+      if (i % 2 == 0) {
+        h.get();
+      } else if (i % 3 != 0) {
+        h = {};
+      } else {
+        h.join();
+      }
+    }
+    while (destroyed != n) pirn::runtime::gosched();
+  });
+}
+
 TEST(spawn_handle, may_outlive_its_run) {
   std::optional<pirn::join_handle<int>> finished, abandoned;
   pirn::chan<void> never;

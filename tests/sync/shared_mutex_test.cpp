@@ -243,49 +243,34 @@ TEST(shared_mutex_on_one_p, an_unlock_lets_the_waiting_readers_in_before_the_nex
   });
 }
 
-TEST_P(shared_mutex, endless_readers_starve_no_writer) {
-  run([] {
-    pirn::shared_mutex m;
-    std::atomic<bool> stop{false};
-    pirn::wait_group wg;
-    for (int g = 0; g < 4; ++g) {
-      wg.go([&] {
-        while (!stop) {
-          const std::shared_lock hold(m);
-          pirn::runtime::gosched();  // at any moment somebody reads
-        }
-      });
-    }
-    for (int i = 0; i < scaled(200); ++i) {
-      const std::unique_lock hold(m);
-      pirn::runtime::gosched();
-    }
-    stop = true;
-    wg.wait();
-  });
+// Takes it time and again as `Mine`, while at any moment somebody holds it as `Theirs`.
+template <class Theirs, class Mine>
+void get_in_beside_endless() {
+  pirn::shared_mutex m;
+  std::atomic<bool> stop{false};
+  pirn::wait_group wg;
+  for (int g = 0; g < 4; ++g) {
+    wg.go([&] {
+      while (!stop) {
+        const Theirs hold(m);
+        pirn::runtime::gosched();
+      }
+    });
+  }
+  for (int i = 0; i < scaled(200); ++i) {
+    const Mine hold(m);
+    pirn::runtime::gosched();
+  }
+  stop = true;
+  wg.wait();
 }
 
-TEST_P(shared_mutex, endless_writers_starve_no_reader) {
-  run([] {
-    pirn::shared_mutex m;
-    std::atomic<bool> stop{false};
-    pirn::wait_group wg;
-    for (int g = 0; g < 4; ++g) {
-      wg.go([&] {
-        while (!stop) {
-          const std::unique_lock hold(m);
-          pirn::runtime::gosched();
-        }
-      });
-    }
-    for (int i = 0; i < scaled(200); ++i) {
-      const std::shared_lock hold(m);
-      pirn::runtime::gosched();
-    }
-    stop = true;
-    wg.wait();
-  });
-}
+using read_lock = std::shared_lock<pirn::shared_mutex>;
+using write_lock = std::unique_lock<pirn::shared_mutex>;
+
+TEST_P(shared_mutex, endless_readers_starve_no_writer) { run(get_in_beside_endless<read_lock, write_lock>); }
+
+TEST_P(shared_mutex, endless_writers_starve_no_reader) { run(get_in_beside_endless<write_lock, read_lock>); }
 
 TEST_P(shared_mutex, may_be_unlocked_by_anybody) {
   run([] {

@@ -38,9 +38,10 @@ struct element_ops {
 template <class T>
 struct element {
   static_assert(std::is_nothrow_move_constructible_v<T>, "a channel's element type must be nothrow-movable");
+  static constexpr std::size_t size = sizeof(T);  // NOLINT(bugprone-sizeof-expression): T may well be a pointer
   static constexpr bool trivial = std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>;
   static void move(void* to, void* from) noexcept { ::new (to) T(std::move(*static_cast<T*>(from))); }
-  static void* new_box() { return ::operator new(sizeof(T), std::align_val_t{alignof(T)}); }
+  static void* new_box() { return ::operator new(size, std::align_val_t{alignof(T)}); }
   static void delete_box(void* box) noexcept { ::operator delete(box, std::align_val_t{alignof(T)}); }
   static void drop_box(void* box) noexcept {
     static_cast<T*>(box)->~T();
@@ -50,7 +51,7 @@ struct element {
     move(to, box);
     drop_box(box);
   }
-  static constexpr element_ops ops{sizeof(T), alignof(T), trivial, move, new_box, delete_box, unbox, drop_box};
+  static constexpr element_ops ops{size, alignof(T), trivial, move, new_box, delete_box, unbox, drop_box};
 };
 
 template <>
@@ -89,15 +90,15 @@ struct chan_core {
   // Whether a receive would neither take a value nor find the channel closed, at some moment during the call: a closed
   // channel stays closed, so not seeing it closed after not seeing a value means it was open and empty then.
   bool nothing_to_receive() const noexcept {
-    const bool empty = capacity == 0 ? senders.first.load(std::memory_order_acquire) == nullptr
-                                     : count.load(std::memory_order_acquire) == 0;
-    return empty && !closed.load(std::memory_order_acquire);
+    if (count.load(std::memory_order_acquire) != 0) return false;  // stays 0 without a buffer
+    if (capacity == 0 && senders.first.load(std::memory_order_acquire) != nullptr) return false;
+    return !closed.load(std::memory_order_acquire);
   }
   // The same for a send: neither room (or a receiver) nor closed.
   bool nowhere_to_send() const noexcept {
     if (closed.load(std::memory_order_acquire)) return false;
-    return capacity == 0 ? receivers.first.load(std::memory_order_acquire) == nullptr
-                         : count.load(std::memory_order_acquire) == capacity;
+    if (count.load(std::memory_order_acquire) != capacity) return false;  // without a buffer both are 0
+    return capacity != 0 || receivers.first.load(std::memory_order_acquire) == nullptr;
   }
 };
 

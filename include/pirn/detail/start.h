@@ -15,6 +15,9 @@
 #define PIRN_DETAIL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
 #endif
 
+// Always inlined: reports say who started a goroutine, by the address that new_goroutine::start() returns to.
+#define PIRN_DETAIL_NAMES_CALLER __attribute__((always_inline)) inline
+
 namespace pirn::detail {
 
 // A goroutine that was made and not yet started. Destroying it unstarted gives it back.
@@ -39,6 +42,12 @@ class new_goroutine {
   closure_slot* slot_ = nullptr;
   bool outside_ = false;  // made by a thread that is no goroutine: it keeps the run from being torn down meanwhile
 };
+
+// Room for what a goroutine shares with its handle: small, and gone as fast as goroutines are. Free ones are kept by
+// the P that frees them. Any thread; also outside a run. Throws std::bad_alloc.
+inline constexpr std::size_t k_join_bytes = 64;
+void* new_join_block();
+void delete_join_block(void* block) noexcept;
 
 // "go of nil func value", as Go dies of it.
 [[noreturn]] void go_of_nil() noexcept;

@@ -19,7 +19,7 @@ struct shared_mutex_access;
 // So a goroutine must not lock it shared twice. Any goroutine may unlock.
 //
 // Readers that meet get a counter per thread: a few nanoseconds each, and no cache line is written that another reader
-// uses. Such a lock costs some 4 KiB more, and the next writer some microseconds; after that readers share one word
+// uses. Such a lock costs some 8 KiB more, and the next writer some microseconds; after that readers share one word
 // again for a while, as they do from the beginning where they never meet.
 // Neither movable nor copyable. Thread-safety: any thread. Source of the idea: BRAVO (Dice, Kogan 2019).
 class shared_mutex {
