@@ -39,6 +39,11 @@ struct config {
   pirn::at_exit at_exit = pirn::at_exit::abandon;
   // How long run() waits for threads that are busy in user code (and for unwinding) before it returns without them.
   std::chrono::nanoseconds shutdown_grace = std::chrono::seconds(1);
+  // The signal by which a goroutine that computes for 10 ms while others wait is stopped on its thread until its next
+  // turn. 0: SIGURG, which programs hardly use; a handler that the program sets for it is called for what is not ours.
+  // Negative: none; then a goroutine that computes keeps its P until its next call into pirn. The environment variable
+  // PIRN_DEBUG, or GODEBUG, goes before: asyncpreemptoff=1, preemptsignal=N.
+  int preempt_signal = 0;
 };
 
 // For one goroutine. Any stack size works; 0 takes the run's default.
@@ -82,7 +87,7 @@ template <class F>
 int run(const config& cfg, F&& f) {
   detail::main_call<std::remove_reference_t<F>> m{f, 0, nullptr};
   detail::run({cfg.gomaxprocs, cfg.stack_size, cfg.main_stack_size, cfg.lock_main_thread, static_cast<int>(cfg.at_exit),
-               cfg.shutdown_grace.count()},
+               cfg.shutdown_grace.count(), cfg.preempt_signal},
               &m.call, &m);
   if (m.error) std::rethrow_exception(m.error);
   return m.result;

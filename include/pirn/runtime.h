@@ -19,8 +19,13 @@ int num_cpu() noexcept;
 // Goroutines that exist now, the main one included; 0 outside a run.
 int num_goroutine() noexcept;
 
-// Threads of the runtime that exist now, the one that called run() and the monitor included; 0 outside a run.
+// Threads of the runtime that exist now: those that run goroutines, the one that called run() among them, and two that
+// do not, the monitor and the one that makes threads. 0 outside a run.
 int num_thread() noexcept;
+
+// How many threads a run may have; 10 000 at first. Returns what it was before. Needing more is a fatal error: such a
+// program makes threads without end, as by unlimited calls that block. Errors: std::invalid_argument for n < 1.
+int set_max_threads(int n);
 
 // Number of the calling goroutine, 1 for main, never used twice in a run; 0 on a thread that is no goroutine.
 std::uint64_t goid() noexcept;
@@ -72,9 +77,9 @@ bool begin_blocking();
 void end_blocking() noexcept;
 }  // namespace detail
 
-// Calls f() on this thread with the P given away, as around a system call that blocks: other goroutines go on
-// meanwhile. Returns what f returns; exceptions pass. Calls into pirn from inside f work. Elsewhere than on a goroutine
-// just f().
+// Calls f() on this thread and lets other goroutines have its P meanwhile, as around a system call that blocks: the P
+// is taken when f lasts over 20 us and somebody has use for it, so a short f costs some nanoseconds. Returns what f
+// returns; exceptions pass. Calls into pirn from inside f work. Elsewhere than on a goroutine just f().
 template <class F>
 decltype(auto) blocking(F&& f) {
   struct section {

@@ -126,7 +126,7 @@ bool look_at(const scheduler& s, const goroutine& g, g_line& out) noexcept {
     out.reason = g.waits_for->reason;
   } else if (state == g_state::running) {
     out.m = worker_of(s, g);
-    const bool blocking = out.m != nullptr && (out.m->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0;
+    const bool blocking = out.m != nullptr && (out.m->in_call.load(std::memory_order_relaxed) & 1) != 0;
     out.status = blocking ? g_syscall : g_running;
   } else {
     return false;

@@ -120,7 +120,7 @@ class visitor {
     for (const worker* w : s_.workers) {
       if (w->current != &g) continue;
       r.on = w;
-      if ((w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) r.status = "syscall";
+      if ((w->in_call.load(std::memory_order_relaxed) & 1) != 0) r.status = "syscall";
       if (w != self_) running_.push_back({record, w, w->tid});
       return;
     }

@@ -40,6 +40,7 @@ inline constexpr std::uint8_t k_g_unwinding = 2;  // must leave by a forced unwi
 inline constexpr std::uint8_t k_g_main = 4;
 inline constexpr std::uint8_t k_g_leaving = 8;     // a forced unwind is under way
 inline constexpr std::uint8_t k_g_unguarded = 16;  // its stack has a canary for a guard
+inline constexpr std::uint8_t k_g_named = 32;      // extras->name is its own
 
 // The C++ runtime's per-thread exception state (__cxa_eh_globals of the Itanium ABI). It belongs to the goroutine:
 // parking inside a catch block and going on elsewhere must find its own exception again.
@@ -48,7 +49,8 @@ struct exception_state {
   unsigned int uncaught = 0;
 };
 
-// What few goroutines have.
+// What few goroutines have. Made outside the runtime, by the goroutine itself or its creator; stays with the object,
+// for the next goroutine in it, until the run ends, so that nothing is freed inside either.
 struct g_extras {
   std::string name;
   std::size_t stack_bytes = 0;
@@ -88,6 +90,12 @@ struct alignas(k_cache_line) goroutine {
 #ifndef PIRN_SANITIZED
 static_assert(sizeof(goroutine) == 3 * k_cache_line);
 #endif
+
+// REQUIRES: outside the runtime; g is the caller's own, or not started yet.
+inline g_extras& need_extras(goroutine* g) {
+  if (g->extras == nullptr) g->extras = new g_extras;
+  return *g->extras;
+}
 
 // A free one has no context.
 inline void*& ahead_of(goroutine& g) noexcept { return g.ctx.sp; }

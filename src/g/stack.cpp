@@ -1,11 +1,15 @@
 // Carving stacks out of arenas, and the depot of free ones. Layer: g. Essay: g/stack.h.
 #include "g/stack.h"
 
+#include <sys/mman.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <mutex>
 #include <new>
+#include <span>
 
 #include "os/fatal.h"
 #include "os/stack_memory.h"
@@ -69,13 +73,31 @@ std::uint8_t stack_class_for(std::size_t bytes) noexcept {
 }
 
 stack_depot::~stack_depot() {
-  for (const arena& a : arenas_) {
+  while (arenas_ != nullptr) {
+    arena_page* page = arenas_;
+    for (const arena& a : std::span(page->all, page->used)) {
 #ifdef PIRN_ASAN
-    __lsan_unregister_root_region(a.base, a.bytes);
-    __asan_unpoison_memory_region(a.base, a.bytes);
+      __lsan_unregister_root_region(a.base, a.bytes);
+      __asan_unpoison_memory_region(a.base, a.bytes);
 #endif
-    release_stack_memory(a.base, a.bytes);
+      release_stack_memory(a.base, a.bytes);
+    }
+    arenas_ = page->next;
+    munmap(page, sizeof *page);
   }
+}
+
+bool stack_depot::remember_arena(char* base, std::size_t bytes) noexcept {
+  const std::lock_guard hold(arenas_mu_);
+  if (arenas_ == nullptr || arenas_->used == std::size(arenas_->all)) {
+    void* p = mmap(nullptr, sizeof(arena_page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return false;
+    auto* page = static_cast<arena_page*>(p);
+    page->next = arenas_;
+    arenas_ = page;
+  }
+  arenas_->all[arenas_->used++] = {base, bytes};
+  return true;
 }
 
 // REQUIRES: the class's carving lock.
@@ -90,12 +112,7 @@ bool stack_depot::new_arena(std::uint8_t size_class) noexcept {
     if (base != nullptr) break;
   }
   if (base == nullptr) return false;
-  try {
-    const std::lock_guard hold(arenas_mu_);
-    happens_after(&arenas_);  // the vector's memory is not hidden from ThreadSanitizer, the lock is
-    arenas_.push_back({base, bytes});
-    happens_before(&arenas_);
-  } catch (const std::bad_alloc&) {
+  if (!remember_arena(base, bytes)) {
     release_stack_memory(base, bytes);
     errno = ENOMEM;
     return false;

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "g/magazine.h"
 #include "os/base.h"
@@ -94,9 +93,16 @@ class stack_depot {
     char* base;
     std::size_t bytes;
   };
+  // Not a vector: a refill may happen inside the runtime, where nobody may wait for malloc.
+  struct arena_page {
+    arena_page* next;
+    std::size_t used;
+    arena all[(k_page - 2 * sizeof(void*)) / sizeof(arena)];
+  };
+  bool remember_arena(char* base, std::size_t bytes) noexcept;
   per_class classes_[k_stack_classes];
   thread_mutex arenas_mu_;
-  std::vector<arena> arenas_;  // Guarded by arenas_mu_.
+  arena_page* arenas_ = nullptr;  // Guarded by arenas_mu_.
 };
 
 #ifdef PIRN_ASAN

@@ -34,7 +34,7 @@ unsigned long process_threads() noexcept {
 bool everybody_waits(scheduler& s) noexcept {
   const int procs = s.gomaxprocs.load(std::memory_order_relaxed);
   return s.idle_p_count.load(std::memory_order_relaxed) == procs && s.global.size() == 0 && s.stackless.count == 0 &&
-         s.starts == nullptr && !any_queue_has_work(s);
+         s.starts == 0 && s.threads_coming == 0 && !any_queue_has_work(s);
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ void check_deadlock(scheduler& s) noexcept {
   const bool stuck = everybody_waits(s) && !s.stopping.load(std::memory_order_relaxed) &&
                      s.blocking_sections.load(std::memory_order_seq_cst) == 0;
   const unsigned long parked = parked_foreign_threads();
-  const unsigned long ours = s.live_threads.load(std::memory_order_relaxed) + 2;  // the caller of run(), sysmon
+  const auto ours = static_cast<unsigned long>(thread_count(s));
   const bool alone = stuck && process_threads() == ours + parked && !foreign_threads_inside();
   if (!alone || !everybody_waits(s)) {
     s.mu.unlock();

@@ -3,6 +3,8 @@
 
 #include <sched.h>
 
+#include "sched/in_place.h"
+
 namespace pirn::rt {
 
 worker* enter_slow(worker* w) noexcept {
@@ -11,14 +13,15 @@ worker* enter_slow(worker* w) noexcept {
   }
   for (;;) {
     const std::uint32_t why = w->attention.load(std::memory_order_acquire);
-    if ((why & k_attn_stop) != 0 && (why & k_attn_blocking) == 0) abandon_current();
     if ((why & k_attn_hold) != 0) {
       wait_while_held(w);
       continue;
     }
-    if ((why & k_attn_blocking) != 0) {
-      if ((why & k_attn_stop) != 0) abandon_current();
-      return take_p_back(w);  // the goroutine is bound to this thread for the section, so w stays
+    if ((why & k_attn_stop) != 0) abandon_current();
+    if ((why & k_attn_no_p) != 0) {
+      w->attention.fetch_and(~k_attn_no_p, std::memory_order_relaxed);
+      w = take_p_back(w);
+      continue;
     }
     if ((why & k_attn_retired) != 0) {
       w->attention.fetch_and(~k_attn_retired, std::memory_order_relaxed);
@@ -36,12 +39,13 @@ worker* enter_slow(worker* w) noexcept {
   }
 }
 
-// Inside blocking() every runtime call borrows a P for its length only.
 void leave_slow(worker* w) noexcept {
-  processor* p = w->p;
-  w->p = nullptr;
-  p->holder.store(nullptr, std::memory_order_relaxed);
-  hand_on(*w->sched, p);
+  w->attention.fetch_and(~k_attn_yield, std::memory_order_relaxed);
+  // Another goroutine may run here by now.
+  if (w->p == nullptr || !still_its_slice(w)) return;
+  const int saved = *w->errno_at;
+  stop_in_place(w);
+  *w->errno_at = saved;
 }
 
 void wait_while_held(worker* w) noexcept {

@@ -16,7 +16,7 @@
 
 namespace pirn::rt {
 
-// The slow ways: sharing, waiting out a hold, taking a P back inside blocking(), ending with the run.
+// The slow ways: sharing, waiting out a hold, getting a P after one was taken, ending with the run; stopping in place.
 worker* enter_slow(worker* w) noexcept;
 void leave_slow(worker* w) noexcept;
 
@@ -31,7 +31,7 @@ PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
 
 PIRN_ALWAYS_INLINE void leave(worker* w) noexcept {
   // Decided while still inside: the P is handed on under the protection that any other work on it has.
-  if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0)) leave_slow(w);
+  if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_yield) != 0)) leave_slow(w);
   chaos_step();
   w->inside.store(0, std::memory_order_release);  // [EN-3]
 }

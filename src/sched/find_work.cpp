@@ -1,7 +1,9 @@
 // What a worker runs next. Layer: sched. Reads top-down as the search order of the essay: due timers, every 61st time
-// the global queue, the own queue, the global queue, all timers, other Ps, spin a little, sleep.
+// the global queue, the own queue, the global queue, all timers, other Ps, spin a little, sleep. A thread stopped in
+// place gets the P when there is nothing of these, or when its kind has waited for a slice (grant_is_due).
 #include "os/clock.h"
 #include "sched/entry.h"
+#include "sched/in_place.h"
 
 namespace pirn::rt {
 
@@ -136,6 +138,11 @@ void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept {
   if (!heap.run_due(now, due)) return;
   while (goroutine* g = due.wake_first) {
     due.wake_first = g->next;
+    // Beside goroutines that compute it goes next: those in the queue may be more of their kind.
+    if (PIRN_UNLIKELY(w->sched->in_place_count.load(std::memory_order_relaxed) != 0)) {
+      ready_on(w, g);
+      continue;
+    }
     g->set_state(g_state::runnable);
     happens_before(g);
     queue_last(w, g);  // in the order of their instants
@@ -228,8 +235,10 @@ goroutine* find_work(worker* w) noexcept {
       continue;
     }
     if (PIRN_UNLIKELY(w->must_end)) {
-      hand_on(s, w->p);
-      w->p = nullptr;
+      if (processor* p = w->p) {
+        w->p = nullptr;
+        hand_on(s, p);
+      }
       return nullptr;
     }
     if (PIRN_UNLIKELY(s.stopping.load(std::memory_order_relaxed))) return nullptr;
@@ -242,6 +251,11 @@ goroutine* find_work(worker* w) noexcept {
     if (PIRN_UNLIKELY(w->p->retired.load(std::memory_order_relaxed))) {
       if (w->spinning) stop_spinning(w);
       drop_retired_p(w);
+      continue;
+    }
+
+    if (w->p->until_global_check == 0 && grant_is_due(s)) {
+      grant_own_p(w);
       continue;
     }
 

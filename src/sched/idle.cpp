@@ -9,7 +9,7 @@
 //   slot alone is not announced (it runs as soon as its maker stops); sysmon bounds how long it waits.
 #include "os/clock.h"
 #include "os/membarrier.h"
-#include "sched/scheduler.h"
+#include "sched/in_place.h"
 
 namespace pirn::rt {
 
@@ -30,6 +30,10 @@ void push_idle_p_locked(scheduler& s, processor* p) noexcept {
   p->holder.store(nullptr, std::memory_order_relaxed);
   p->owned = false;
   if (p->retired.load(std::memory_order_relaxed)) return;
+  if (worker* stopped = pop_in_place_locked(s)) {  // [IP-2]
+    grant_locked(s, stopped, p);
+    return;
+  }
   p->next_idle = s.idle_ps;
   s.idle_ps = p;
   s.idle_p_count.fetch_add(1, std::memory_order_relaxed);
@@ -37,6 +41,7 @@ void push_idle_p_locked(scheduler& s, processor* p) noexcept {
 
 void bind_p(worker* w, processor* p) noexcept {
   w->p = p;
+  p->tick.store(p->tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // sysmon: it has moved
   p->holder.store(w, std::memory_order_release);
 }
 
@@ -70,6 +75,7 @@ void list_worker_locked(scheduler& s, worker* w) noexcept {
   if (s.idle_workers != nullptr) s.idle_workers->prev_idle = w;
   s.idle_workers = w;
   w->on_idle_list = true;
+  ++s.idle_worker_count;
 }
 
 void unlist_worker_locked(scheduler& s, worker* w) noexcept {
@@ -80,6 +86,7 @@ void unlist_worker_locked(scheduler& s, worker* w) noexcept {
   }
   if (w->next_idle != nullptr) w->next_idle->prev_idle = w->prev_idle;
   w->on_idle_list = false;
+  --s.idle_worker_count;
   if (s.timekeeper == w) s.timekeeper = nullptr;
 }
 
@@ -99,6 +106,24 @@ void accept(worker* w) noexcept {
   processor* p = w->handed_p;
   w->handed_p = nullptr;
   if (p != nullptr) bind_p(w, p);
+}
+
+// A thread that nobody has needed for so long ends, if there are others.
+constexpr std::int64_t k_linger_ns = 500'000'000;
+
+// Every idle P may need a thread, and one more is kept: threads that get stuck in a call come one by one. The caller of
+// run() cannot end. Idle threads of which the one or the other may end by this rule look for themselves, each once.
+bool end_if_superfluous(worker* w) noexcept {
+  scheduler& s = *w->sched;
+  s.mu.lock();
+  const auto needed = static_cast<std::uint32_t>(s.idle_p_count.load(std::memory_order_relaxed)) + 1;
+  const bool end = w->on_idle_list && w->index != 0 && s.timekeeper != w && s.idle_worker_count > needed;
+  if (end) {
+    unlist_worker_locked(s, w);
+    w->must_end = true;
+  }
+  s.mu.unlock();
+  return end;
 }
 
 // Sleeps while on the idle list. True when woken by somebody (who took w off the list), false when `deadline` passed.
@@ -151,14 +176,9 @@ void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
   s.mu.lock();
   worker* w = s.idle_workers;
   if (w == nullptr) {
-    // A new thread: sysmon makes it, so that no goroutine's signal mask or affinity leaks into it, and nobody waits for
-    // malloc inside the runtime.
-    p->start_spinning = spinning;
-    p->next_start = s.starts;
-    s.starts = p;
-    s.sysmon_deep = false;
+    ask_for_thread_locked(s, p, spinning);
     s.mu.unlock();
-    s.sysmon_event.signal();
+    s.spawner_event.signal();
     return;
   }
   unlist_worker_locked(s, w);
@@ -167,6 +187,19 @@ void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
   s.mu.unlock();
   w->wake.signal();
 }
+
+namespace {
+// Until woken, ended, or the run is over. REQUIRES: on the idle list.
+void sleep_without_time(worker* w) noexcept {
+  if (w->wake.wait(now_ns() + k_linger_ns)) {
+    accept(w);
+    return;
+  }
+  while (!w->sched->stopping.load(std::memory_order_relaxed) && !end_if_superfluous(w)) {
+    if (sleep_listed(w, k_forever)) return;
+  }
+}
+}  // namespace
 
 void sleep_without_p(worker* w) noexcept {
   scheduler& s = *w->sched;
@@ -177,9 +210,7 @@ void sleep_without_p(worker* w) noexcept {
   }
   list_worker_locked(s, w);
   s.mu.unlock();
-  while (!s.stopping.load(std::memory_order_relaxed)) {
-    if (sleep_listed(w, k_forever)) return;
-  }
+  sleep_without_time(w);
 }
 
 void go_idle(worker* w) noexcept {
@@ -225,7 +256,11 @@ void go_idle(worker* w) noexcept {
       }
     }
     s.mu.unlock();
-    if (sleep_listed(w, keeper ? deadline : k_forever)) return;
+    if (!keeper) {
+      sleep_without_time(w);
+      return;
+    }
+    if (sleep_listed(w, deadline)) return;
   }
 }
 

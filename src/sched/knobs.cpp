@@ -20,11 +20,19 @@ using namespace pirn::rt;  // NOLINT: this file implements the public functions 
 
 int gomaxprocs(int n) {
   if (n > 1 && !exclusive_mode_is_off()) end_exclusive();
-  const entry e;
-  scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  if (s == nullptr) return default_gomaxprocs();
-  if (n <= 0) return s->gomaxprocs.load(std::memory_order_relaxed);
-  return change_gomaxprocs(*s, n);
+  fresh_procs fresh;
+  // A goroutine allocates outside the runtime. A foreign thread has nobody to wait for it, and would lose the run
+  // there.
+  if (const worker* w = this_worker()) fresh = make_procs(*w->sched, n);
+  {
+    const entry e;
+    if (scheduler* s = the_scheduler.load(std::memory_order_acquire)) {
+      if (n <= 0) return s->gomaxprocs.load(std::memory_order_relaxed);
+      if (e.on() == nullptr) fresh = make_procs(*s, n);
+      return change_gomaxprocs(*s, n, fresh);
+    }
+  }
+  return default_gomaxprocs();
 }
 
 int num_cpu() noexcept {
@@ -41,8 +49,12 @@ int num_goroutine() noexcept {
 int num_thread() noexcept {
   const entry e;
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  constexpr int k_caller_and_sysmon = 2;
-  return s == nullptr ? 0 : static_cast<int>(s->live_threads.load(std::memory_order_relaxed)) + k_caller_and_sysmon;
+  return s == nullptr ? 0 : thread_count(*s);
+}
+
+int set_max_threads(int n) {
+  if (n < 1) throw std::invalid_argument("set_max_threads: not positive");
+  return set_thread_limit(n);
 }
 
 std::uint64_t goid() noexcept {
@@ -58,9 +70,11 @@ void goexit() {
 }
 
 void lock_os_thread() {
+  const worker* w = this_worker();
+  if (w == nullptr || w->sched->draining.load(std::memory_order_relaxed)) return;
+  need_extras(w->current);
   const entry e;
-  if (e.on() != nullptr && !e.on()->sched->draining.load(std::memory_order_relaxed))
-    lock_to_thread(e.on(), e.current());
+  lock_to_thread(e.on(), e.current());
 }
 
 void unlock_os_thread() {
@@ -79,7 +93,7 @@ namespace detail {
 
 bool begin_blocking() {
   worker* w = this_worker();
-  if (w == nullptr || (w->attention.load(std::memory_order_relaxed) & k_attn_blocking) != 0) return false;
+  if (w == nullptr || (w->in_call.load(std::memory_order_relaxed) & 1) != 0) return false;
   if (w->sched->draining.load(std::memory_order_relaxed)) return false;  // the last thread there is
   rt::begin_blocking();
   return true;
@@ -142,7 +156,7 @@ void new_goroutine::discard() noexcept {
 
 void run(const run_settings& settings, void (*fn)(void*), void* arg) {
   rt::run_main({settings.gomaxprocs, settings.stack_size, settings.main_stack_size, settings.lock_main_thread,
-                static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns},
+                static_cast<rt::exit_policy>(settings.at_exit), settings.grace_ns, settings.preempt_signal},
                fn, arg);
 }
 

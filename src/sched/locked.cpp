@@ -5,6 +5,7 @@
 // Invariant: g is bound to w  <=>  w->locked_g == g  <=>  g->extras->locked_to == w and g has k_g_locked.
 #include "sched/locked.h"
 
+#include "os/clock.h"
 #include "os/membarrier.h"
 #include "sched/entry.h"
 
@@ -12,8 +13,11 @@ namespace pirn::rt {
 
 void hand_on(scheduler& s, processor* p) noexcept {
   p->holder.store(nullptr, std::memory_order_relaxed);
-  const bool busy = !p->queue.empty() || s.global_count.load(std::memory_order_relaxed) != 0 ||
-                    next_timer(s) != k_forever || any_queue_has_work(s);
+  bool busy = !p->queue.empty() || s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s);
+  if (const std::int64_t timer = next_timer(s); !busy && timer != k_forever) {
+    // Somebody must keep the time; but not while others wait for the P, then sysmon does.
+    busy = s.in_place_count.load(std::memory_order_relaxed) == 0 || timer <= now_ns();
+  }
   if (busy && !p->retired.load(std::memory_order_relaxed)) {
     start_worker(s, p, false);
     return;
@@ -42,13 +46,19 @@ namespace {
 // Sleeps until another worker hands over a P together with w's own goroutine. False when the run is over.
 bool wait_for_hand_over(worker* w) noexcept {
   for (;;) {
-    w->wake.wait();
+    const bool over = w->sched->stopping.load(std::memory_order_acquire);
+    // The signal that tells so may have been consumed already, while the goroutine was stopped in place.
+    if (over) {
+      w->wake.try_consume();
+    } else {
+      w->wake.wait();
+    }
     if (processor* p = w->handed_p) {
       w->handed_p = nullptr;
       bind_p(w, p);
       return true;
     }
-    if (w->sched->stopping.load(std::memory_order_acquire)) return false;
+    if (over) return false;
   }
 }
 
@@ -68,6 +78,7 @@ goroutine* wait_for_own_goroutine(worker* w) noexcept {
 worker* take_p_back(worker* w) noexcept {
   scheduler& s = *w->sched;
   s.mu.lock();
+  no_longer_away_locked(s, w);
   processor* p = pop_idle_p_locked(s);
   s.mu.unlock();
   if (p != nullptr) {
@@ -87,8 +98,7 @@ worker* take_p_back(worker* w) noexcept {
   return w;
 }
 
-void lock_to_thread(worker* w, goroutine* g) {
-  if (g->extras == nullptr) g->extras = new g_extras;
+void lock_to_thread(worker* w, goroutine* g) noexcept {
   if (g->extras->lock_count++ != 0) return;
   g->extras->locked_to = w;
   happens_after(&w->locked_g);  // whoever had the thread before: its thread-local variables pass on
@@ -106,29 +116,25 @@ void unlock_from_thread(worker* w, goroutine* g) noexcept {
 }
 
 void begin_blocking() {
-  worker* w = enter(this_worker());
-  w->sched->blocking_sections.fetch_add(1, std::memory_order_relaxed);
+  worker* w = this_worker();
+  goroutine* g = w->current;
+  need_extras(g);
   // Calls into pirn from inside the section come back to this thread: the section runs on it.
-  lock_to_thread(w, w->current);
-  processor* p = w->p;
-  w->p = nullptr;
-  p->syscall_tick.store(p->syscall_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  w->attention.fetch_or(k_attn_blocking, std::memory_order_relaxed);
-  hand_on(*w->sched, p);
-  w->inside.store(0, std::memory_order_release);
+  lock_to_thread(w, g);
+  // [AW-1] Plain, as all that the section costs while nobody wants the P. Sysmon, which does, looks twice.
+  w->in_call.store(w->in_call.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  scheduler& s = *w->sched;
+  if (PIRN_UNLIKELY(s.sysmon_lazy.load(std::memory_order_relaxed))) {
+    s.sysmon_lazy.store(false, std::memory_order_relaxed);
+    s.sysmon_event.signal();
+  }
 }
 
 void end_blocking() noexcept {
-  worker* w = this_worker();
-  w->inside.store(1, std::memory_order_relaxed);
-  w->attention.fetch_and(~k_attn_blocking, std::memory_order_relaxed);
-  light_barrier();
-  // A thief that saw this worker hold the P before may still be at it, and may look once more when the same P is back.
-  if ((w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0) wait_while_held(w);
+  worker* w = enter(this_worker());  // bound: it is the same before and after
+  // [AW-2] Inside: sysmon, if it takes the P, has done so, and enter() has got one again.
+  w->in_call.store(w->in_call.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   unlock_from_thread(w, w->current);
-  if ((w->attention.load(std::memory_order_acquire) & k_attn_stop) != 0) abandon_current();
-  w = take_p_back(w);
-  w->sched->blocking_sections.fetch_sub(1, std::memory_order_relaxed);
   leave(w);
 }
 

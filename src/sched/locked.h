@@ -5,11 +5,11 @@
 
 namespace pirn::rt {
 
-// REQUIRE: inside, g runs on w. Nest: as many unlocks as locks. The first lock may allocate.
-void lock_to_thread(worker* w, goroutine* g);
+// REQUIRE: g runs on w and has extras. Nest: as many unlocks as locks.
+void lock_to_thread(worker* w, goroutine* g) noexcept;
 void unlock_from_thread(worker* w, goroutine* g) noexcept;
 
-// Between the two the goroutine holds no P and runs on this thread; calls into pirn take one for their length.
+// Between the two the goroutine runs on this thread, and its P may be taken; calls into pirn get one again.
 // REQUIRE: on a goroutine, outside, not nested.
 void begin_blocking();
 void end_blocking() noexcept;

@@ -271,6 +271,8 @@ PIRN_COLD bool finish_special(worker* w, goroutine* g) noexcept {
     // A goroutine that ends bound to its thread takes the thread with it: nobody knows what it did to it.
     w->locked_g = nullptr;
     w->must_end = true;
+    g->extras->locked_to = nullptr;
+    g->extras->lock_count = 0;
   }
   if ((g->flags & k_g_main) != 0) {
     if (w->sched->main_returned.load(std::memory_order_relaxed)) {
@@ -279,7 +281,6 @@ PIRN_COLD bool finish_special(worker* w, goroutine* g) noexcept {
       w->sched->last_one_tells.store(true, std::memory_order_relaxed);  // goexit: the others go on
     }
   }
-  drop_extras(g);
   return back;
 }
 
@@ -300,7 +301,7 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
   g->set_state(g_state::dead);
   happens_before(&s.end_of_run);
   bool back = false;
-  if (PIRN_UNLIKELY(g->flags != 0 || g->extras != nullptr)) back = finish_special(w, g);
+  if (PIRN_UNLIKELY(g->flags != 0)) back = finish_special(w, g);
   p->finished.store(p->finished.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   if (PIRN_UNLIKELY(s.last_one_tells.load(std::memory_order_relaxed))) finish_last(s);
 

@@ -46,13 +46,11 @@ int procs_allowed() noexcept {
   return cpus < k_max_procs ? cpus : k_max_procs;
 }
 
-thread_mutex changing;  // one change at a time; growing allocates, so scheduler::mu is not held for it
+}  // namespace
 
-// REQUIRES: changing.
-void change_to(scheduler& s, int n) {
-  if (n > k_max_procs) n = k_max_procs;
-  std::vector<std::unique_ptr<processor>> fresh;
-  for (int i = static_cast<int>(s.procs.size()); i < n; ++i) {
+fresh_procs make_procs(scheduler& s, int n) {
+  fresh_procs fresh;
+  for (int i = s.proc_slots.load(std::memory_order_acquire); i < n && i < k_max_procs; ++i) {
     std::unique_ptr<processor> p(new processor);  // not zeroed as a whole: ThreadSanitizer would see that
     p->index = i;
     p->until_global_check = k_global_check;
@@ -60,8 +58,21 @@ void change_to(scheduler& s, int n) {
     p->timers = &timer_heap_of(i);
     fresh.push_back(std::move(p));
   }
+  return fresh;
+}
+
+namespace {
+
+thread_mutex changing;  // one change at a time
+
+// REQUIRES: changing. What is not needed of `fresh` stays in it.
+void change_to(scheduler& s, int n, fresh_procs& fresh) noexcept {
+  if (n > k_max_procs) n = k_max_procs;
   s.mu.lock();
-  for (auto& p : fresh) s.procs.push_back(std::move(p));
+  for (auto& p : fresh) {
+    // Another thread may have grown the list meanwhile. It has room for all: nothing is allocated here.
+    if (p->index == static_cast<int>(s.procs.size())) s.procs.push_back(std::move(p));
+  }
   s.proc_slots.store(static_cast<int>(s.procs.size()), std::memory_order_release);
   s.gomaxprocs.store(n, std::memory_order_relaxed);
   for (int i = 0; i < static_cast<int>(s.procs.size()); ++i) {
@@ -104,36 +115,37 @@ int default_gomaxprocs() noexcept {
 
 void begin_procs(scheduler& s, int n) {
   const int asked = n > 0 ? n : procs_asked_for();
+  const int procs = asked != 0 ? asked : procs_allowed();
+  fresh_procs fresh = make_procs(s, procs);
   const std::lock_guard hold(changing);
-  s.follows_limits = asked == 0;
-  change_to(s, asked != 0 ? asked : procs_allowed());
+  s.follows_limits.store(asked == 0, std::memory_order_relaxed);
+  change_to(s, procs, fresh);
 }
 
-int change_gomaxprocs(scheduler& s, int n) {
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) noexcept {
   const std::lock_guard hold(changing);
-  s.follows_limits = false;
+  s.follows_limits.store(false, std::memory_order_relaxed);
   const int before = s.gomaxprocs.load(std::memory_order_relaxed);
-  change_to(s, n);
+  change_to(s, n, fresh);
   return before;
 }
 
-void follow_limits(scheduler& s, std::int64_t now) noexcept {
-  if (now < s.limits_read_at) return;
+void ask_for_limits(scheduler& s, std::int64_t now) noexcept {
+  if (now < s.limits_read_at || !s.follows_limits.load(std::memory_order_relaxed)) return;
   s.limits_read_at = now + k_limits_period_ns;
-  {
-    const std::lock_guard hold(changing);
-    if (!s.follows_limits) {
-      s.limits_read_at = k_forever;
-      return;
-    }
-  }
+  s.limits_due.store(true, std::memory_order_relaxed);
+  s.spawner_event.signal();
+}
+
+void follow_limits(scheduler& s) noexcept {
   const int n = procs_allowed();
   if (n == s.gomaxprocs.load(std::memory_order_relaxed)) return;
   if (n > 1 && !exclusive_mode_is_off()) end_exclusive();
-  const std::lock_guard hold(changing);
-  if (!s.follows_limits) return;  // the program has chosen meanwhile
   try {
-    change_to(s, n);
+    fresh_procs fresh = make_procs(s, n);
+    const std::lock_guard hold(changing);
+    if (!s.follows_limits.load(std::memory_order_relaxed)) return;  // the program has chosen meanwhile
+    change_to(s, n, fresh);
   } catch (const std::bad_alloc&) {
     // Tried again when the limits are next read.
   }

@@ -13,8 +13,10 @@
 #include <string>
 
 #include "os/clock.h"
+#include "os/debug_setting.h"
 #include "os/membarrier.h"
 #include "sched/entry.h"
+#include "sched/in_place.h"
 #include "sched/locked.h"
 #include "sched/reports.h"
 #include "sched/spawn.h"
@@ -158,7 +160,7 @@ void destroy_goroutines(scheduler& s) {
 #ifdef PIRN_TSAN
     if (!own && g.stk != nullptr) rest_stack(s, g.stk);
 #endif
-    drop_extras(&g);
+    delete g.extras;
   });
 }
 
@@ -179,9 +181,11 @@ void tear_down(scheduler* s, worker* main) {
   } else {
     end_exclusive();  // whoever is left computes, outside, and stops at its next entry
   }
-  stop_sysmon(*s);  // from here on no thread begins
+  stop_sysmon(*s);
+  stop_spawner(*s);                     // from here on no thread begins
+  if (all_ended) remove_stop_signal();  // one that is under way to who is left must not do what it does by default
   if (all_ended && s->at_exit == exit_policy::unwind) unwind_all(*s, main);
-  detach_thread();
+  detach_thread(main);
   unlink_waiting(*s);
   for (int i = 0; i < s->proc_slots.load(std::memory_order_relaxed); ++i) {
     s->procs[static_cast<std::size_t>(i)]->timers->clear();
@@ -268,6 +272,8 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   s.default_stack_class = stack_class_for(o.stack_size);
   s.at_exit = o.at_exit;
   s.grace_ns = o.grace_ns;
+  // For tests, to have many turns in little time: microseconds.
+  if (const long us = debug_setting("preemptslice", 0); us > 0) s.slice_ns = us * 1000;
   s.began_ns = now_ns();
   s.procs.reserve(k_max_procs);
   begin_procs(s, o.gomaxprocs);
@@ -282,7 +288,10 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   goroutine* g = nullptr;
   try {
     g = new_goroutine(o.main_stack_size, nullptr);  // as from a foreign thread: this one is no worker yet
-    if (o.lock_main_thread) lock_to_thread(w, g);
+    if (o.lock_main_thread) {
+      need_extras(g);
+      lock_to_thread(w, g);
+    }
   } catch (...) {
     the_scheduler.store(nullptr, std::memory_order_seq_cst);
     delete w;
@@ -301,9 +310,12 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
   // The calling thread's own settings come back to it at the end.
   const int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+  pthread_sigmask(SIG_SETMASK, nullptr, &s.signals);
   begin_reports(s);
   attach_thread(w);
+  install_stop_signal(chosen_stop_signal(o.preempt_signal, s.signals));
   begin_exclusive(s);
+  start_spawner(s);
   start_sysmon(s);
   p->queue.try_push_tail(g);
   run_worker(w);

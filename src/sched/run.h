@@ -15,6 +15,7 @@ struct run_options {
   bool lock_main_thread = false;
   exit_policy at_exit = exit_policy::abandon;
   std::int64_t grace_ns = 0;
+  int preempt_signal = 0;  // 0: the default; negative: none
 };
 
 // Runs fn(arg), which must not throw, as the main goroutine on the calling thread and others; returns when it has ended

@@ -1,9 +1,12 @@
 // The scheduler of a run: its state and the calls between its files. Layer: sched.
 //
 // Start with docs/internals/scheduler.md, then read in this order: worker.h, run_queue.h, entry.h, park.cpp
-// (switching), find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), sysmon.cpp,
-// blocking.cpp, locked.cpp, procs.cpp, run.cpp (begin and end).
+// (switching), find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), in_place.cpp and
+// away.cpp (who computes or blocks without end), sysmon.cpp, locked.cpp, threads.cpp, procs.cpp, run.cpp (begin and
+// end).
 #pragma once
+
+#include <signal.h>
 
 #include <atomic>
 #include <cstdint>
@@ -27,7 +30,7 @@ struct scheduler : untracked {
   std::uint8_t default_stack_class = k_default_stack_class;
   exit_policy at_exit = exit_policy::abandon;
   std::int64_t grace_ns = 0;
-  int max_threads = 10000;
+  std::int64_t slice_ns = 10'000'000;  // what a goroutine may compute while others wait
 
   goroutine_pool goroutines;
   stack_depot stacks;
@@ -80,19 +83,44 @@ struct scheduler : untracked {
   std::atomic<bool> main_returned{false};
   std::atomic<std::uint32_t> live_threads{0};  // besides the one that called run(); futex word
 
-  std::atomic<std::uint32_t> blocking_sections{0};  // goroutines in blocking(): they will come back
+  // Goroutines in a call during which their P was taken: they will come back. Guarded by mu (count by anyone).
+  std::atomic<std::uint32_t> blocking_sections{0};
+  worker* away = nullptr;  // the threads of those that had not announced it
+
+  // Threads whose goroutine was stopped in place, the one that has waited longest first; see in_place.cpp. Guarded by
+  // mu (count by anyone). While there are any no P is idle.
+  worker* in_place_first = nullptr;
+  worker* in_place_last = nullptr;
+  std::atomic<std::uint32_t> in_place_count{0};
+  std::atomic<std::int64_t> last_turn_ns{0};  // when one of them last got, or gave up, a P
 
   std::atomic<bool> dumping{false};  // somebody takes all stacks; see debug/stack_text.cpp
 
-  // sysmon, which also starts threads; see sysmon.cpp.
+  // sysmon.cpp
   pthread_t sysmon_thread{};
   thread_event sysmon_event;
-  bool sysmon_deep = false;     // Guarded by mu: sleeps until an idle P is taken or a start is asked for
-  processor* starts = nullptr;  // Guarded by mu: Ps that wait for a new thread
+  bool sysmon_deep = false;              // Guarded by mu: sleeps until an idle P is taken
+  std::atomic<bool> sysmon_lazy{false};  // does not look again soon
   std::atomic<bool> sysmon_stop{false};
-  std::int64_t limits_read_at = 0;  // Sysmon's: when it reads the affinity mask and the CPU quota next
 
-  bool follows_limits = false;  // Guarded by procs.cpp's lock: nobody has asked for a number of Ps
+  // The thread that makes threads; see threads.cpp.
+  pthread_t spawner_thread{};
+  thread_event spawner_event;
+  std::atomic<bool> spawner_stop{false};
+  sigset_t signals{};  // the mask of whoever called run(): that of goroutines
+  // Guarded by mu.
+  processor* starts_first = nullptr;  // Ps that wait for a new thread
+  processor* starts_last = nullptr;
+  std::uint32_t starts = 0;
+  std::uint32_t threads_coming = 0;  // made for them, not there yet
+  std::uint32_t idle_worker_count = 0;
+  worker* ended_workers = nullptr;  // their threads are gone, the objects are used again
+
+  // Following the affinity mask and the CPU quota: sysmon says when, the spawner, which may wait for malloc, reads
+  // them.
+  std::int64_t limits_read_at = 0;  // sysmon's
+  std::atomic<bool> limits_due{false};
+  std::atomic<bool> follows_limits{false};  // nobody has asked for a number of Ps; guarded by procs.cpp's lock
 };
 
 // The scheduler of the run under way, null outside. Foreign threads look at it under a foreign_entry.
@@ -201,7 +229,6 @@ void wait_while_held(worker* w) noexcept;
 // --- spawn.cpp
 void free_goroutine(worker* w, goroutine* g) noexcept;
 void free_stack(worker* w, stack* s) noexcept;
-void drop_extras(goroutine* g) noexcept;
 // Never too small, exact when nothing changes meanwhile.
 int live_goroutines(scheduler& s) noexcept;
 
@@ -219,26 +246,50 @@ void hand_on(scheduler& s, processor* p) noexcept;
 // Gets a P for the goroutine that runs here without one. May change the worker unless the goroutine is bound to it.
 worker* take_p_back(worker* w) noexcept;
 
+// --- away.cpp: Ps of threads that are in a call
+// Takes p from its holder if that is outside and has not moved since tick and call were read; gives it to others.
+bool take_p_away(scheduler& s, processor* p, std::uint32_t tick, std::uint32_t call) noexcept;
+// w is about to get a P. REQUIRES: mu.
+void no_longer_away_locked(scheduler& s, worker* w) noexcept;
+// Looks after those that went without announcing it: who has come back and computes is stopped until it has a P. When
+// to look again at the latest.
+std::int64_t look_after_away(scheduler& s, std::int64_t now) noexcept;
+
 // --- threads.cpp
-// The new thread is counted in live_threads already. The thread limit or the system's refusal is fatal.
-void start_thread(scheduler& s, processor* p, bool spinning) noexcept;
+// Asks for a thread that takes p up. REQUIRES: mu; the caller signals spawner_event afterwards.
+void ask_for_thread_locked(scheduler& s, processor* p, bool spinning) noexcept;
+// The P that has waited longest for a thread, if that is since `before` at the latest; null: none. REQUIRES: mu.
+processor* pop_start_locked(scheduler& s, std::int64_t before) noexcept;
+void start_spawner(scheduler& s);
+void stop_spawner(scheduler& s) noexcept;
+// As of now, the caller of run() and those without goroutines included.
+int thread_count(scheduler& s) noexcept;
+// Returns the limit before.
+int set_thread_limit(int n) noexcept;
 worker* new_worker(scheduler& s);
 void attach_thread(worker* w) noexcept;
-void detach_thread() noexcept;
+void detach_thread(worker* w) noexcept;
+// A thread of the runtime's that runs no goroutines, with all signals blocked.
+pthread_t start_helper(scheduler& s, void* (*fn)(void*));
 
 // --- sysmon.cpp
 void start_sysmon(scheduler& s);
 void stop_sysmon(scheduler& s) noexcept;
 
 // --- procs.cpp
+using fresh_procs = std::vector<std::unique_ptr<processor>>;
+// Those that gomaxprocs `n` needs beyond the ones there are. REQUIRES: outside.
+fresh_procs make_procs(scheduler& s, int n);
 int default_gomaxprocs() noexcept;
 // The first Ps of a run: n, or the default for 0, which then follows the limits as they change.
 void begin_procs(scheduler& s, int n);
-// What the program asks for. Ends the following of limits. Returns the count before.
-int change_gomaxprocs(scheduler& s, int n);
-// Sysmon's part: once a second at most, and never while the process is idle, the affinity mask and the CPU quota are
-// read anew.
-void follow_limits(scheduler& s, std::int64_t now) noexcept;
+// What the program asks for. Ends the following of limits. Returns the count before; what is not needed of `fresh`
+// stays in it, to be freed outside.
+int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) noexcept;
+// Sysmon's part: once a second at most, and never while the process is idle, it has the affinity mask and the CPU quota
+// read anew. The spawner's part is to do so.
+void ask_for_limits(scheduler& s, std::int64_t now) noexcept;
+void follow_limits(scheduler& s) noexcept;
 // The heap of P number `index`; heaps live as long as the process.
 timer_heap& timer_heap_of(int index);
 // Gives up the retired P of w.

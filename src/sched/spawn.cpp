@@ -50,11 +50,6 @@ std::size_t stack_limit(std::size_t usable) noexcept {
   return usable < most ? usable : most;
 }
 
-void drop_extras(goroutine* g) noexcept {
-  delete g->extras;
-  g->extras = nullptr;
-}
-
 void free_goroutine(worker* w, goroutine* g) noexcept {
   g->flags = 0;
   g->eh = {};
@@ -141,16 +136,18 @@ goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
   if (PIRN_LIKELY(stack_bytes == 0 && name == nullptr)) return g;
   try {
     if (name != nullptr && !name->empty()) {
-      g->extras = new g_extras;
-      g->extras->name = *name;
+      need_extras(g).name = *name;
+      g->flags |= k_g_named;
     }
     if (stack_bytes != 0) {
       stack_bytes = stack_limit(stack_bytes);
       g->size_class = stack_class_for(stack_bytes);
     }
     if (g->size_class == k_own_mapping) {
-      const entry e;
-      g->stk = s->stacks.map_own(stack_bytes);
+      {
+        const entry e;
+        g->stk = s->stacks.map_own(stack_bytes);
+      }
       if (g->stk == nullptr) throw_no_memory(("goroutine stack of " + std::to_string(stack_bytes) + " bytes").c_str());
       prepare_stack(g);
     }
@@ -163,7 +160,7 @@ goroutine* new_goroutine(std::size_t stack_bytes, const std::string* name) {
 
 void discard_goroutine(goroutine* g) noexcept {
   const entry e;
-  drop_extras(g);
+  g->flags = 0;
   g->set_state(g_state::idle);
   worker* w = this_worker();
   if (w != nullptr) {

@@ -67,7 +67,7 @@ struct alignas(k_cache_line) processor : untracked {
   // way, which looks at timers and the global queue.
   std::atomic<std::uint32_t> tick{0};
   std::uint32_t until_global_check = 0;
-  std::atomic<std::uint32_t> syscall_tick{0};  // as `tick`: blocking sections that gave the P away
+  std::atomic<std::uint32_t> syscall_tick{0};  // sections of blocking() that lost the P
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
@@ -86,22 +86,35 @@ struct alignas(k_cache_line) processor : untracked {
   std::atomic<worker*> holder{nullptr};  // Guarded by scheduler::mu for changes; read by sysmon and thieves.
   processor* next_idle = nullptr;        // Guarded by scheduler::mu.
   std::atomic<bool> retired{false};      // Guarded by scheduler::mu for changes: beyond GOMAXPROCS.
-  // A start that sysmon has yet to carry out; guarded by scheduler::mu.
+  // It waits for a thread to be made. Guarded by scheduler::mu.
   processor* next_start = nullptr;
+  std::int64_t start_asked_ns = 0;
   bool start_spinning = false;
   bool owned = false;  // held by a worker, or on its way to one; guarded by scheduler::mu
 
-  // Sysmon's notes.
+  // When it was given to a goroutine that had been stopped in place: more exact than sysmon could see it. Written with
+  // bound_tick, of which it is true, by the owner.
+  std::atomic<std::int64_t> bound_ns{0};
+  std::atomic<std::uint32_t> bound_tick{0};
+
+  // Sysmon's notes; see sysmon.cpp.
+  const worker* seen_holder = nullptr;
   std::uint32_t seen_tick = 0;
+  std::uint32_t seen_call = 0;
+  std::int64_t unmoved_since = 0;
+  std::int64_t look_at_thread_at = 0;
+  std::int64_t asked_at = 0;
+  bool was_wanted = false;
 };
 
 // Bits of worker::attention: reasons why the next entry into the runtime takes the slow way.
 inline constexpr std::uint32_t k_attn_hold = 1;      // somebody acts as owner of this worker's P: wait until it is done
 inline constexpr std::uint32_t k_attn_share = 2;     // a thief asks for half of the ring
 inline constexpr std::uint32_t k_attn_stop = 4;      // the run has ended: go no further
-inline constexpr std::uint32_t k_attn_blocking = 8;  // inside blocking(): no P is held, take one for each call
+inline constexpr std::uint32_t k_attn_no_p = 8;      // the P was taken: get one before anything else
 inline constexpr std::uint32_t k_attn_fence = 32;    // no membarrier here: every entry needs a fence of its own
 inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPROCS now: give it up
+inline constexpr std::uint32_t k_attn_yield = 64;    // others wait: stop in place on the way out
 
 // What must happen once a goroutine has left its stack, done first thing by who goes on: give a lock back, or fn(arg).
 struct switch_work {
@@ -116,8 +129,14 @@ struct alignas(k_cache_line) worker : untracked {
   // The handshake of the essay, "Entries". Owner stores, sysmon, thieves and stop_the_world read.
   std::atomic<std::uint32_t> inside{1};
   std::atomic<std::uint32_t> attention{0};
+  // Odd while the goroutine is in blocking(). Owner stores, sysmon reads.
+  std::atomic<std::uint32_t> in_call{0};
+  // What sysmon's next signal to this thread means, and when it no longer means anything; see in_place.cpp.
+  std::atomic<std::uint32_t> stop_asked{0};
+  std::atomic<std::uint32_t> stop_tick{0};
 
   // Owner only.
+  bool unstoppable = false;  // the handler of that signal must leave the thread alone
   goroutine* current = nullptr;
   processor* p = nullptr;
   switch_work after;
@@ -147,6 +166,17 @@ struct alignas(k_cache_line) worker : untracked {
   worker* prev_idle = nullptr;
   bool on_idle_list = false;
   std::int64_t sleeps_until = k_forever;
+  worker* next_in_place = nullptr;
+  worker* next_ended = nullptr;
+  // Its P was taken while its goroutine was in a call.
+  enum class absence : std::uint8_t { none, announced, unannounced };
+  absence away = absence::none;
+  worker* next_away = nullptr;  // of the unannounced
+  worker* prev_away = nullptr;
+  // Sysmon's notes on it while it is away.
+  std::int64_t look_at = 0;
+  std::int64_t look_delay = 0;
+  std::uint64_t went_to_sleep = 0;
 
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;

@@ -136,7 +136,6 @@ outcome attempt_recv(chan_core& c, void* slot, completion& done) noexcept {
 }
 
 void complete_recv(chan_core& c, void* slot, const completion& done) noexcept {
-  if (done.box != nullptr) c.ops->unbox(done.box, slot);
   if (done.peer == nullptr) return;
   if (done.direct) move_value(c, slot, done.peer->value);
   done.peer->success = true;
@@ -286,7 +285,8 @@ void chan_send(chan_core* c, void* value) {
 
 namespace {
 
-PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
+// `box` is set when that is where the value is.
+bool recv_or_park(chan_core* c, void* slot, void*& box) {
   const entry e;
   spinlock& lock = lock_of(*c);
   completion done;
@@ -296,6 +296,7 @@ PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
     lock.unlock();
     if (o == outcome::closed) return false;
     complete_recv(*c, slot, done);
+    box = done.box;
     return true;
   }
   waiter who(e.current());
@@ -306,6 +307,13 @@ PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
   enqueue(c->receivers, w);
   suspend(who, k_recv, &w, lock);
   return w.success;
+}
+
+PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
+  void* box = nullptr;
+  const bool received = recv_or_park(c, slot, box);
+  open_box(*c, box, slot);
+  return received;
 }
 
 }  // namespace
@@ -386,16 +394,19 @@ bool chan_try_send(chan_core* c, void* value) {
 
 chan_status chan_try_recv(chan_core* c, void* slot) {
   if (c == nullptr || c->nothing_to_receive()) return chan_status::empty;
-  const entry e;
   completion done;
   outcome o{};
   {
-    const std::lock_guard hold(lock_of(*c));
-    o = attempt_recv(*c, slot, done);
+    const entry e;
+    {
+      const std::lock_guard hold(lock_of(*c));
+      o = attempt_recv(*c, slot, done);
+    }
+    if (o == outcome::done) complete_recv(*c, slot, done);
   }
   if (o == outcome::closed) return chan_status::closed;
   if (o != outcome::done) return chan_status::empty;
-  complete_recv(*c, slot, done);
+  open_box(*c, done.box, slot);
   return chan_status::ok;
 }
 

@@ -1,7 +1,8 @@
 // Channel operations in two steps, as send, receive and select share them. Layer: sync.
 //
 // attempt_*() runs under the channel's lock and decides; complete_*() runs after it and does what user code may take
-// part in: moving a value from or to a waiter that was taken off its queue and so cannot run, then waking it.
+// part in: moving a value from or to a waiter that was taken off its queue and so cannot run, then waking it. A value
+// that comes in a box is taken out once the receiver is outside: that destroys and frees.
 #pragma once
 
 #include "pirn/detail/chan_core.h"
@@ -90,5 +91,9 @@ inline void unqueue(chan_queue& q, chan_waiter& w) noexcept {
 // REQUIRE: the lock given back, still inside.
 void complete_send(chan_core& c, void* value, const completion& done) noexcept;
 void complete_recv(chan_core& c, void* slot, const completion& done) noexcept;
+// The end of a receive. REQUIRES: outside (the element's destructor runs).
+PIRN_ALWAYS_INLINE void open_box(const chan_core& c, void* box, void* slot) noexcept {
+  if (PIRN_UNLIKELY(box != nullptr)) c.ops->unbox(box, slot);
+}
 
 }  // namespace pirn::detail

@@ -83,9 +83,10 @@ constexpr timer_kind k_alarm{timer_action::locked, ring, destroy_alarm, nullptr}
 
 // Gives the alarm to its heap; from then on it does not ring. A forced unwind comes by here too.
 struct end_of_alarm {
+  dead_timers* dead;
   void operator()(alarm* a) const noexcept {
     const entry e;
-    a->node.heap->abandon(a->node);
+    a->node.heap->abandon(a->node, *dead);
   }
 };
 
@@ -144,7 +145,8 @@ std::cv_status condition_variable::wait_till(std::unique_lock<mutex>& lock, time
     wait(lock);
     return std::cv_status::no_timeout;
   }
-  std::unique_ptr<alarm, end_of_alarm> guard;
+  dead_timers dead;
+  std::unique_ptr<alarm, end_of_alarm> guard(nullptr, {&dead});
   std::unique_ptr<alarm> unarmed(this_worker() != nullptr ? new alarm : nullptr);
   mutex& mu = disown(lock);
   bool timed_out = false;
@@ -160,7 +162,7 @@ std::cv_status condition_variable::wait_till(std::unique_lock<mutex>& lock, time
       guard->node.heap = &heap_here(e);
       // Not early by the error of the heap's clock.
       const std::int64_t at = when > k_forever - cycle_clock::k_error_ns ? when : when + cycle_clock::k_error_ns;
-      guard->node.heap->start(guard->node, at);
+      guard->node.heap->start(guard->node, at, 0, dead);
     }
     w.bucket.mu.lock();
     if (w.expired) {

@@ -97,12 +97,14 @@ outcome attempt(select_op& op, void* box, completion& done) noexcept {
   return op.is_send ? attempt_send(*op.channel, op.value, box, done) : attempt_recv(*op.channel, op.value, done);
 }
 
+// Of a send `box` is what it brought, gone when the ring has it now; of a receive, what open_box() is for.
 void complete(select_op& op, void*& box, const completion& done) noexcept {
   if (op.is_send) {
     if (done.box_used) box = nullptr;
     complete_send(*op.channel, op.value, done);
   } else {
     op.received = true;
+    box = done.box;
     complete_recv(*op.channel, op.value, done);
   }
 }
@@ -269,6 +271,9 @@ std::size_t run_with(select_op* ops, case_state* cases, std::size_t count, bool 
   }
   bool closed = false;
   const std::size_t chosen = run_one(s, has_default, closed);
+  if (chosen < count && !ops[chosen].is_send) {
+    open_box(*ops[chosen].channel, std::exchange(cases[chosen].box, nullptr), ops[chosen].value);
+  }
   if (closed) throw closed_channel("send on closed channel");
   return chosen;
 }
@@ -295,6 +300,7 @@ PIRN_NOINLINE std::size_t wait_for_one_of_two(select_op* ops, std::size_t first,
     unlock_all(s);
     finish_found(s, f, closed);
     leave(w);
+    open_box(*ops[f.index].channel, cases[f.index].box, ops[f.index].value);  // no send here has one
     return f.index;
   }
   park_on_all(s, w);
@@ -321,13 +327,14 @@ PIRN_ALWAYS_INLINE std::size_t run_two(select_op* ops, bool has_default, bool& c
     const outcome what = attempt(op, nullptr, done);
     lock.unlock();
     if (PIRN_UNLIKELY(what == outcome::would_wait)) continue;
+    void* box = nullptr;
     if (PIRN_LIKELY(what == outcome::done)) {
-      void* no_box = nullptr;
-      complete(op, no_box, done);
+      complete(op, box, done);
     } else {
       closed = op.is_send;
     }
     leave(w);
+    open_box(*op.channel, box, op.value);
     return i ^ first;
   }
   if (!has_default) return wait_for_one_of_two(ops, first, w, closed);

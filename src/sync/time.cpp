@@ -102,8 +102,9 @@ constexpr timer_kind k_channel_timer{timer_action::locked, fire_channel, destroy
 void release_share(timer_state* t) noexcept {
   if (t->shares.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   t->task.reset();
+  dead_timers dead;
   const entry e;
-  t->node.heap->abandon(t->node);
+  t->node.heap->abandon(t->node, dead);
 }
 
 void release_share_of(void* self) noexcept { release_share(static_cast<timer_state*>(self)); }
@@ -134,8 +135,9 @@ void abandon(timer_state* t) noexcept {
     delete t;  // stopped, and never to be looked at by a heap again
     return;
   }
+  dead_timers dead;
   const entry e;
-  t->node.heap->abandon(t->node);
+  t->node.heap->abandon(t->node, dead);
 }
 
 // The last handle of a timer's channel has gone, the timer object's among them: nobody can receive any more.
@@ -172,9 +174,10 @@ timer_state* timer_new(duration d, bool periodic) {
   t->period = periodic ? d.count() : 0;
   t->node.kind = &k_channel_timer;
   t->node.arg = t;
+  dead_timers dead;
   const entry e;
   t->node.heap = &heap_here(e);
-  t->node.heap->start(t->node, timer_instant(e, d), t->period);
+  t->node.heap->start(t->node, timer_instant(e, d), t->period, dead);
   announce(e);
   return t;
 }
@@ -185,9 +188,10 @@ timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task) {
   t->shares.store(2, std::memory_order_relaxed);
   t->node.kind = &k_function_timer;
   t->node.arg = t;
+  dead_timers dead;
   const entry e;
   t->node.heap = &heap_here(e);
-  t->node.heap->start(t->node, timer_instant(e, d));
+  t->node.heap->start(t->node, timer_instant(e, d), 0, dead);
   announce(e);
   return t;
 }
@@ -195,12 +199,13 @@ timer_state* timer_new_func(duration d, std::unique_ptr<timer_task> task) {
 bool timer_stop(timer_state* t) {
   bool prevented = false;
   {
+    dead_timers dead;
     const entry e;
     timer_heap& heap = *t->node.heap;
     heap.lock().lock();
     prevented = heap.stop_locked(t->node);
     if (drain(*t)) prevented = true;
-    heap.unlock_and_destroy();
+    heap.unlock(dead);
   }
   if (prevented && t->task != nullptr) release_share(t);
   return prevented;
@@ -212,8 +217,9 @@ bool reset_function_timer(timer_state* t, duration d) {
   t->shares.fetch_add(1, std::memory_order_relaxed);  // before it can fire
   bool was_armed = false;
   {
+    dead_timers dead;
     const entry e;
-    was_armed = t->node.heap->start(t->node, timer_instant(e, d));
+    was_armed = t->node.heap->start(t->node, timer_instant(e, d), 0, dead);
     announce(e);
   }
   if (was_armed) release_share(t);
@@ -226,6 +232,7 @@ bool timer_reset(timer_state* t, duration d) {
   const bool periodic = t->period != 0;
   if (periodic && d.count() <= 0) throw std::invalid_argument("non-positive interval for Ticker.Reset");
   if (t->task != nullptr) return reset_function_timer(t, d);
+  dead_timers dead;
   const entry e;
   timer_heap& heap = *t->node.heap;
   const std::int64_t when = timer_instant(e, d);
@@ -233,7 +240,7 @@ bool timer_reset(timer_state* t, duration d) {
   if (periodic) t->period = d.count();
   bool prevented = heap.start_locked(t->node, when, t->period);
   if (drain(*t)) prevented = true;
-  heap.unlock_and_destroy();
+  heap.unlock(dead);
   announce(e);
   return prevented;
 }
@@ -247,6 +254,7 @@ chan_core* timer_channel(timer_state* t) {
   fresh->on_last_release = release_channel_timer;
   chan_core* c = nullptr;
   {
+    dead_timers dead;
     const entry e;
     timer_heap& heap = *t->node.heap;
     heap.lock().lock();
@@ -260,7 +268,7 @@ chan_core* timer_channel(timer_state* t) {
       }
       t->channel.store(c, std::memory_order_release);
     }
-    heap.unlock_and_destroy();
+    heap.unlock(dead);
   }
   if (fresh != nullptr) chan_free(fresh);  // another thread was faster
   return c;

@@ -84,13 +84,18 @@ void timer_heap::bury(timer_node& t) noexcept {
   dead_ = &t;
 }
 
-void timer_heap::destroy_dead() noexcept {
-  timer_node* dead = dead_;
+void timer_heap::take_dead(dead_timers& dead) noexcept {
+  timer_node* last = dead_;
+  while (last->next_fired != nullptr) last = last->next_fired;
+  last->next_fired = dead.first_;
+  dead.first_ = dead_;
   dead_ = nullptr;
-  mu_.unlock();
-  while (dead != nullptr) {
-    timer_node* t = dead;
-    dead = t->next_fired;
+}
+
+void dead_timers::destroy_all() noexcept {
+  while (first_ != nullptr) {
+    timer_node* t = first_;
+    first_ = t->next_fired;
     t->kind->destroy(*t);
   }
 }
@@ -155,20 +160,20 @@ bool timer_heap::stop_locked(timer_node& t) noexcept {
   return true;
 }
 
-bool timer_heap::start(timer_node& t, std::int64_t when, std::int64_t period) noexcept {
+bool timer_heap::start(timer_node& t, std::int64_t when, std::int64_t period, dead_timers& dead) noexcept {
   mu_.lock();
   const bool was_active = start_locked(t, when, period);
-  unlock_and_destroy();
+  unlock(dead);
   return was_active;
 }
 
-void timer_heap::abandon(timer_node& t) noexcept {
+void timer_heap::abandon(timer_node& t, dead_timers& dead) noexcept {
   mu_.lock();
   t.orphan = true;  // before anything may drop its last entry
   const bool out_already = t.entries == 0;
   stop_locked(t);
   if (out_already) bury(t);
-  unlock_and_destroy();
+  unlock(dead);
 }
 
 bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
@@ -226,7 +231,7 @@ bool timer_heap::run_due(std::int64_t now, due_timers& out) noexcept {
     }
   }
   publish();
-  unlock_and_destroy();
+  mu_.unlock();
   return true;
 }
 
@@ -234,10 +239,11 @@ void timer_heap::unpin(timer_node& t) noexcept {
   mu_.lock();
   --t.pins;
   bury(t);
-  unlock_and_destroy();
+  mu_.unlock();
 }
 
 void timer_heap::clear() noexcept {
+  dead_timers dead;
   timer_node* armed = nullptr;
   mu_.lock();
   for (std::size_t i = 0; i < size_; ++i) {
@@ -256,7 +262,7 @@ void timer_heap::clear() noexcept {
   size_ = 0;
   stale_ = 0;
   publish();
-  unlock_and_destroy();
+  unlock(dead);
   while (armed != nullptr) {
     timer_node* t = armed;
     armed = t->next_fired;

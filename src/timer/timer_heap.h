@@ -11,7 +11,9 @@
 // another; a bounded number at a time, so that who is woken runs while it is still in cache. Only `locked` callbacks
 // run here, under the heap's lock, so that stopping such a timer excludes its firing; they must not wait, allocate or
 // touch a timer. A heap is locked only inside the runtime or by foreign threads; any P may run the due timers of any
-// heap. The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock.
+// heap. The array grows by mremap, never by malloc, so no user lock is ever waited for under the spinlock. Nodes are
+// not freed there either: those that nothing refers to any more stay with the heap until a timer call takes them along
+// to where it is outside (dead_timers).
 #pragma once
 
 #include <atomic>
@@ -66,6 +68,22 @@ struct due_timers {
   timer_node* deferred_last = nullptr;
 };
 
+// Nodes that nothing refers to any more, destroyed with this object. Its owner makes it before he enters the runtime.
+class dead_timers {
+ public:
+  dead_timers() = default;
+  dead_timers(const dead_timers&) = delete;
+  dead_timers& operator=(const dead_timers&) = delete;
+  ~dead_timers() {
+    if (PIRN_UNLIKELY(first_ != nullptr)) destroy_all();
+  }
+
+ private:
+  friend class timer_heap;
+  void destroy_all() noexcept;
+  timer_node* first_ = nullptr;
+};
+
 class timer_heap : public untracked {
  public:
   // The earliest key, k_forever when empty; may be early (a stopped timer), never late. Any thread, any time.
@@ -79,18 +97,15 @@ class timer_heap : public untracked {
   bool stop_locked(timer_node& t) noexcept;
   // Wakes g then. Cannot be taken back.
   void sleep_locked(goroutine& g, std::int64_t when) noexcept;
-  // After *_locked: destroys, without the lock, what lost its last entry meanwhile.
-  void unlock_and_destroy() noexcept {
-    if (PIRN_LIKELY(dead_ == nullptr)) {
-      mu_.unlock();
-    } else {
-      destroy_dead();
-    }
+  // After *_locked. `dead` gets what has lost its last entry here.
+  void unlock(dead_timers& dead) noexcept {
+    if (PIRN_UNLIKELY(dead_ != nullptr)) take_dead(dead);
+    mu_.unlock();
   }
-  bool start(timer_node& t, std::int64_t when, std::int64_t period = 0) noexcept;
+  bool start(timer_node& t, std::int64_t when, std::int64_t period, dead_timers& dead) noexcept;
 
-  // Gives the node up: destroys it now or when the last entry has gone. Must not be used after.
-  void abandon(timer_node& t) noexcept;
+  // Gives the node up: it is destroyed when the last entry has gone. Must not be used after.
+  void abandon(timer_node& t, dead_timers& dead) noexcept;
 
   // Takes what is due at `now` out, k_at_once at most. False when another thread is at it (it will do the work).
   bool run_due(std::int64_t now, due_timers& out) noexcept;
@@ -122,7 +137,7 @@ class timer_heap : public untracked {
   void drop_stale() noexcept;
   void release_entry(timer_node& t) noexcept;
   void bury(timer_node& t) noexcept;
-  void destroy_dead() noexcept;
+  void take_dead(dead_timers& dead) noexcept;
   void publish() noexcept { next_when_.store(size_ == 0 ? k_forever : heap_[0].when, std::memory_order_release); }
 
   spinlock mu_;
@@ -130,7 +145,7 @@ class timer_heap : public untracked {
   entry* heap_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
-  timer_node* dead_ = nullptr;  // to be destroyed once the lock is given back
+  timer_node* dead_ = nullptr;  // to be destroyed by the next who can
   std::size_t stale_ = 0;       // entries that will be dropped: an upper bound for when to look
   std::atomic<std::int64_t> next_when_{k_forever};
 };

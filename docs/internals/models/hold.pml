@@ -1,8 +1,8 @@
-/* Entries and holds: src/sched/entry.h, entry.cpp, steal.cpp (take_over_queue), locked.cpp (blocking sections); essay
- * "Entries". Checked by run_models.sh.
+/* Entries and holds: src/sched/entry.h, entry.cpp, steal.cpp (take_over_queue), locked.cpp; essay "Entries". Checked by
+ * run_models.sh.
  *
- * Threads: the worker W, whose goroutine calls into the runtime, and enters a blocking section with or without a call
- * inside it, in any order; two thieves (a spinner and sysmon); another worker that takes W's P while it is idle.
+ * Threads: the worker W, whose goroutine calls into the runtime, and gives its P up and gets it again later, with or
+ * without a call between that borrows it, in any order; two thieves (a spinner and sysmon); another worker that takes W's P while it is idle.
  *
  * Properties: never two at once who act as owner of the P's queue; whoever acts sees what the one before left; W is kept
  * waiting only while a thief acts (no thread is stuck at the end).

@@ -69,6 +69,7 @@ struct run_settings {
   bool lock_main_thread;
   int at_exit;
   long long grace_ns;
+  int preempt_signal;
 };
 
 void run(const run_settings& settings, void (*fn)(void*), void* arg);
