@@ -53,19 +53,19 @@ class os_thread_lock {
   os_thread_lock& operator=(const os_thread_lock&) = delete;
 };
 
-// What the stack of a goroutine may use, in bytes: one that asks for more (spawn_options::stack_size) gets this, rounded
-// up to a stack size that there is, and to use more ends the process with "stack overflow". Applies to goroutines that
-// are started later with a stack size of their own. Returns what held before; at first there is no limit (SIZE_MAX).
-// Thread-safety: any thread, also outside a run. Errors: std::invalid_argument for 0.
+// What the stack of a goroutine may use, in bytes: one that asks for more (spawn_options::stack_size) gets this,
+// rounded up to a stack size that there is, and to use more ends the process with "stack overflow". Applies to
+// goroutines that are started later with a stack size of their own. Returns what held before; at first there is no
+// limit (SIZE_MAX). Thread-safety: any thread, also outside a run. Errors: std::invalid_argument for 0.
 std::size_t set_max_stack(std::size_t bytes);
 
 // What the calling goroutine does, or all goroutines do, in Go's text: `goroutine N [state]:`, the frames, and who
-// created it; the caller first, the others by number. The state says what a goroutine waits on, for how many minutes, and
-// whether it is bound to a thread. Files and lines are known where the program has debug information and pirn was built
-// with libbacktrace. Empty for one that is no goroutine, or outside a run.
-// Parks: not, but lets other goroutines run. With `all` the scheduler stands still for a fraction of a millisecond at a
-// time; each goroutine is shown as it was at one instant, not all at the same. Threads that run goroutines are sent
-// SIGURG, but not those that sleep in a system call. Thread-safety: any thread. Errors: std::bad_alloc.
+// created it; the caller first, the others by number. The state says what a goroutine waits on, for how many minutes,
+// and whether it is bound to a thread. Files and lines are known where the program has debug information and pirn was
+// built with libbacktrace. Empty for one that is no goroutine, or outside a run. Parks: not, but lets other goroutines
+// run. With `all` the scheduler stands still for a fraction of a millisecond at a time; each goroutine is shown as it
+// was at one instant, not all at the same. Threads that run goroutines are sent SIGURG, but not those that sleep in a
+// system call. Thread-safety: any thread. Errors: std::bad_alloc.
 std::string stack(bool all = false);
 
 // "pirn" and the version, such as "pirn0.1.0".

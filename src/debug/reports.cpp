@@ -146,6 +146,9 @@ void begin_reports(scheduler& s) noexcept {
   level_of_run = level_by_environment();
   reporting = {write_after_fatal, leave_by_abort};
   install_signals();
+#ifndef PIRN_TSAN
+  install_sampling();
+#endif
 }
 
 void end_reports() noexcept {

@@ -181,9 +181,6 @@ class visitor {
 }  // namespace
 
 void take_snapshot(scheduler& s, const snapshot_options& options, snapshot& out) noexcept {
-#ifndef PIRN_TSAN
-  install_sampling();
-#endif
   visitor(s, options, out).run();
 }
 

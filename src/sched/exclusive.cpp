@@ -12,6 +12,7 @@
 
 #include "os/membarrier.h"
 #include "sched/entry.h"
+#include "sched/in_place.h"
 
 namespace pirn::rt {
 
@@ -40,17 +41,7 @@ void begin_exclusive(scheduler& s) noexcept {
 
 // REQUIRES: outside: the thread that waits here must itself be seen outside by another that does.
 void end_exclusive() noexcept {
-  // A worker holds the two locks below while it is outside: it must not be stopped in place with them.
-  struct unstoppable {
-    worker* w = this_worker();
-    unstoppable() { set(true); }
-    ~unstoppable() { set(false); }
-    void set(bool on) noexcept {
-      compiler_barrier();
-      if (w != nullptr) w->unstoppable = on;
-      compiler_barrier();
-    }
-  } here;
+  const unstoppable with_the_locks_below(this_worker());
   changing.lock();
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   if (exclusive_mode_is_off() || s == nullptr) {

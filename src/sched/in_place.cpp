@@ -14,7 +14,7 @@
 //   [IP-3] grant: under mu handed_p is written, then signalled; the thread takes it under mu when the run is over.
 //
 // Everything that the handler calls is async-signal-safe: atomics, futexes, membarrier, and mu, which no thread holds
-// while it is outside (end_exclusive(), which does, is marked `unstoppable`).
+// while it is outside, or it is `unstoppable` meanwhile (end_exclusive, world_stop).
 #include "sched/in_place.h"
 
 #include <signal.h>
@@ -34,13 +34,16 @@ namespace {
 
 std::atomic<int> stop_signal{0};
 
-// What the program had for the signal. Handlers read it at any time, so a change goes to another place.
+// What others had for the signal, the latest last. Handlers read it at any time, so a change goes to another place.
 constexpr unsigned k_places = 16;
 struct sigaction earlier[k_places];
 std::atomic<unsigned> earlier_at{0};
+std::atomic<unsigned> earlier_in_run{0};  // those up to here are of runs before
+// A handler that was set over ours takes ours for the one before it, and calls it: then it is the turn of the one that
+// came before that.
+[[gnu::tls_model("initial-exec")]] thread_local unsigned chained = 0;
 
-void chain(int signal, siginfo_t* info, void* context) noexcept {
-  const struct sigaction& before = earlier[earlier_at.load(std::memory_order_acquire) % k_places];
+void pass_on(const struct sigaction& before, int signal, siginfo_t* info, void* context) noexcept {
   if ((before.sa_flags & SA_SIGINFO) != 0) {
     if (before.sa_sigaction != nullptr) before.sa_sigaction(signal, info, context);
     return;
@@ -58,22 +61,41 @@ void chain(int signal, siginfo_t* info, void* context) noexcept {
   raise(signal);
 }
 
+void chain(int signal, siginfo_t* info, void* context) noexcept {
+  const unsigned last = earlier_at.load(std::memory_order_acquire);
+  const unsigned here = last - earlier_in_run.load(std::memory_order_relaxed);
+  if (chained >= (here < k_places ? here : k_places)) return;
+  const struct sigaction& before = earlier[(last - chained) % k_places];
+  ++chained;
+  pass_on(before, signal, info, context);
+  --chained;
+}
+
+// REQUIRES: on w's own thread.
+void answer(worker* w, std::uint32_t how) noexcept {
+  if (w->inside.load(std::memory_order_relaxed) != 0) {
+    if (how == k_stop_on_p) w->attention.fetch_or(k_attn_yield, std::memory_order_relaxed);
+    return;
+  }
+  if (w->unstoppable) return;
+  w->inside.store(1, std::memory_order_relaxed);  // [IP-1]
+  light_barrier();
+  const bool held = (w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0;
+  // A hold passes, and sysmon asks again. The P may have been taken, or come back, since it asked.
+  const bool meant = how == k_stop_away ? w->p == nullptr : w->p != nullptr && still_its_slice(w);
+  if (!held && meant) stop_in_place(w);
+  w->inside.store(0, std::memory_order_release);  // [EN-3]
+}
+
 void on_stop_signal(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
-  worker* w = this_worker();
-  const std::uint32_t how = w == nullptr ? 0 : w->stop_asked.exchange(0, std::memory_order_relaxed);
-  if (how == 0) {
+  // Known by its mark, not by what is asked: one that comes late may find that already answered.
+  if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == &stop_signal) {
+    worker* w = this_worker();
+    const std::uint32_t how = w == nullptr ? 0 : w->stop_asked.exchange(0, std::memory_order_relaxed);
+    if (how != 0) answer(w, how);
+  } else {
     chain(signal, info, context);
-  } else if (w->inside.load(std::memory_order_relaxed) != 0) {
-    if (how == k_stop_on_p) w->attention.fetch_or(k_attn_yield, std::memory_order_relaxed);
-  } else if (!w->unstoppable) {
-    w->inside.store(1, std::memory_order_relaxed);  // [IP-1]
-    light_barrier();
-    const bool held = (w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0;
-    // A hold passes, and sysmon asks again. The P may have been taken, or come back, since it asked.
-    const bool meant = how == k_stop_away ? w->p == nullptr : w->p != nullptr && still_its_slice(w);
-    if (!held && meant) stop_in_place(w);
-    w->inside.store(0, std::memory_order_release);  // [EN-3]
   }
   errno = saved;
 }
@@ -159,7 +181,10 @@ int chosen_stop_signal(int configured, const sigset_t& blocked) noexcept {
 void install_stop_signal(int signal) noexcept {
   stop_signal.store(0, std::memory_order_relaxed);
   if (signal == 0) return;
+  const unsigned before = earlier_at.load(std::memory_order_relaxed);
   be_the_handler(signal);
+  // Unless a run that left threads behind has left the handler to them, too.
+  if (earlier_at.load(std::memory_order_relaxed) != before) earlier_in_run.store(before, std::memory_order_relaxed);
   stop_signal.store(signal, std::memory_order_relaxed);
 }
 
@@ -177,7 +202,12 @@ bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept {
   be_the_handler(signal);
   w->stop_tick.store(tick, std::memory_order_relaxed);
   w->stop_asked.store(how, std::memory_order_release);
-  return syscall(SYS_tgkill, getpid(), w->tid, signal) == 0;
+  siginfo_t mark{};
+  mark.si_code = SI_QUEUE;
+  mark.si_pid = getpid();
+  mark.si_uid = getuid();
+  mark.si_value.sival_ptr = &stop_signal;
+  return syscall(SYS_rt_tgsigqueueinfo, mark.si_pid, w->tid, signal, &mark) == 0;
 }
 
 void stop_in_place(worker* w) noexcept {

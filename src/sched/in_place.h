@@ -16,6 +16,24 @@ int chosen_stop_signal(int configured, const sigset_t& blocked) noexcept;
 void install_stop_signal(int signal) noexcept;
 void remove_stop_signal() noexcept;
 
+// While it lives the thread is not stopped in place: for who holds mu, or a lock that is waited for with mu, while
+// outside. `w` is the calling thread's worker, or null for none.
+class unstoppable {
+ public:
+  explicit unstoppable(worker* w) noexcept : w_(w) { set(true); }
+  ~unstoppable() { set(false); }
+  unstoppable(const unstoppable&) = delete;
+  unstoppable& operator=(const unstoppable&) = delete;
+
+ private:
+  void set(bool on) noexcept {
+    compiler_barrier();  // the handler runs on this very thread
+    if (w_ != nullptr) w_->unstoppable = on;
+    compiler_barrier();
+  }
+  worker* w_;
+};
+
 // Asks the thread to stop in place. False when there is no signal for it. Called by sysmon.
 bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept;
 

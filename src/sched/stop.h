@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include "os/mapped_vector.h"
-#include "sched/scheduler.h"
+#include "sched/in_place.h"
 
 namespace pirn::rt {
 
@@ -35,6 +35,7 @@ class world_stop {
 
   scheduler& s_;
   worker* self_;
+  const unstoppable with_mu_{self_};
   bool begun_ = false;
   struct held {
     worker* w;

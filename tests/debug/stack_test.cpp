@@ -36,7 +36,10 @@ std::atomic<int> sink{0};
 
 report_text all_stacks() {
   const std::string text = asks(true);
-  report_text r = parse_report(text);
+  // The regular expressions of the library recurse for each character.
+  pirn::spawn_options deep;
+  deep.stack_size = 8 << 20;
+  report_text r = pirn::spawn(deep, [&text] { return parse_report(text); }).get();
   EXPECT_TRUE(r.well_formed) << "the line '" << r.malformed << "' in: " << text;
   EXPECT_EQ(r.message, "") << text;
   return r;

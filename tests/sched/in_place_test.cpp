@@ -10,6 +10,7 @@
 #include <cfenv>
 #include <cstdlib>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -273,6 +274,37 @@ TEST_P(in_place, the_program_may_use_the_signal_itself) {
   sigaction(SIGURG, nullptr, &now);
   EXPECT_EQ(now.sa_handler, count_signal);
   sigaction(SIGURG, &before, nullptr);
+}
+
+struct sigaction found {};
+void count_and_pass_on(int signal, siginfo_t* info, void* context) {
+  count_signal(signal);
+  found.sa_sigaction(signal, info, context);
+}
+
+// As a library does it that shares signals: its handler calls the one that it found, which is the runtime's, and that
+// has put itself first again meanwhile. So has the one that takes samples of running goroutines.
+TEST_P(in_place, the_program_may_pass_the_signal_on) {
+  if (k_tsan) GTEST_SKIP() << "no samples there";
+  run([] {
+    struct sigaction own {};
+    own.sa_sigaction = count_and_pass_on;
+    own.sa_flags = SA_SIGINFO;
+    sigaction(SIGURG, &own, &found);
+    std::atomic<bool> stop{false};
+    pirn::wait_group wg;
+    for (int i = 0; i < GetParam() + 1; ++i) wg.go([&] { compute_until(stop); });
+    for (int i = 0; i < 5; ++i) {
+      sleep_a_few_times();
+      EXPECT_NE(pirn::runtime::stack(true).find("goroutine 1 [running"), std::string::npos);
+      const int before = received;
+      pthread_kill(pthread_self(), SIGURG);
+      EXPECT_GT(received.load(), before);
+    }
+    stop = true;
+    wg.wait();
+  });
+  signal(SIGURG, SIG_DFL);
 }
 
 TEST(in_place_signal, another_one_can_be_chosen) {
