@@ -73,6 +73,7 @@ void chain(int signal, siginfo_t* info, void* context) noexcept {
 
 // REQUIRES: on w's own thread.
 void answer(worker* w, std::uint32_t how) noexcept {
+  const on_borrowed_stack quiet(w);  // the alternate one: that of each goroutine on this thread in turn
   if (w->inside.load(std::memory_order_relaxed) != 0) {
     if (how == k_stop_on_p) w->attention.fetch_or(k_attn_yield, std::memory_order_relaxed);
     return;
@@ -220,18 +221,20 @@ void stop_in_place(worker* w) noexcept {
   }
   if (p == nullptr) {
     no_longer_away_locked(s, w);
-    if (processor* idle = pop_idle_p_locked(s)) {  // [IP-2]
-      s.mu.unlock();
-      take_up(w, idle);
-      return;
-    }
   } else {
     w->p = nullptr;
     p->holder.store(nullptr, std::memory_order_relaxed);
     s.last_turn_ns.store(now_ns(), std::memory_order_relaxed);
   }
-  push_in_place_locked(s, w);
+  // Also by who gives a P up: that one may be retired, and then nobody would be granted it.
+  processor* idle = pop_idle_p_locked(s);  // [IP-2]
+  if (idle == nullptr) push_in_place_locked(s, w);
   s.mu.unlock();
+  if (idle != nullptr) {
+    if (p != nullptr) hand_on(s, p);
+    take_up(w, idle);
+    return;
+  }
   w->unstoppable = true;
   if (p != nullptr) hand_on(s, p);
   w->inside.store(0, std::memory_order_release);
