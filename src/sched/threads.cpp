@@ -54,6 +54,10 @@ void* thread_main(void* arg) {
   scheduler& s = *w->sched;
   pthread_sigmask(SIG_SETMASK, &s.signals, nullptr);  // the spawner has all blocked
   attach_thread(w);
+  // [EN-1] One that is used again ended outside, and somebody who saw it there may still be at the P it had then.
+  w->inside.store(1, std::memory_order_relaxed);
+  light_barrier();
+  if ((w->attention.load(std::memory_order_acquire) & k_attn_hold) != 0) wait_while_held(w);
   s.mu.lock();
   --s.threads_coming;
   processor* p = pop_first_start_locked(s);  // null: it went elsewhere meanwhile
