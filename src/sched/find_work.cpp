@@ -138,8 +138,8 @@ void run_timers(worker* w, timer_heap& heap, std::int64_t now) noexcept {
   if (!heap.run_due(now, due)) return;
   while (goroutine* g = due.wake_first) {
     due.wake_first = g->next;
-    // Beside goroutines that compute it goes next: those in the queue may be more of their kind.
-    if (PIRN_UNLIKELY(w->sched->in_place_count.load(std::memory_order_relaxed) != 0)) {
+    // Beside goroutines that compute the first one goes next: those in the queue may be more of their kind.
+    if (PIRN_UNLIKELY(w->sched->in_place_count.load(std::memory_order_relaxed) != 0) && !w->p->queue.has_next()) {
       ready_on(w, g);
       continue;
     }

@@ -32,6 +32,7 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
 #ifdef PIRN_TSAN
   adopt_fiber(self, w->busy_fiber);
 #endif
+  happens_after(&w->thread);
 }
 
 PIRN_ALWAYS_INLINE void make_current(worker* w, goroutine* g) noexcept {

@@ -72,7 +72,8 @@ struct scheduler : untracked {
   };
   resting resting_stacks[k_stack_classes];
 #endif
-  char end_of_run = 0;  // only its address: what any goroutine did comes before what follows run()
+  // Only its address: what any goroutine did comes before what follows run(), and before the end of any thread.
+  char end_of_run = 0;
 
   // The end of a run.
   std::atomic<bool> stopping{false};

@@ -67,6 +67,7 @@ void* thread_main(void* arg) {
     bind_p(w, p);
   }
   run_worker(w);
+  happens_after(&s.end_of_run);  // what goroutines put into the thread's own storage is freed with it
   detach_thread(w);
   s.mu.lock();
   w->next_ended = s.ended_workers;
@@ -160,6 +161,7 @@ void attach_thread(worker* w) noexcept {
     pthread_attr_destroy(&attr);
   }
 #endif
+  happens_before(&w->thread);  // what made the thread's own storage; goroutines use that, see landed()
   pirn_current_worker = w;
   compiler_barrier();
 }

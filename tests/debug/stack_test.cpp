@@ -85,7 +85,7 @@ TEST_P(stacks, of_all_have_state_frames_name_and_creator) {
       ended.done();
     });
     const report_text r = all_stacks();
-    EXPECT_EQ(static_cast<int>(r.blocks.size()), pirn::runtime::num_goroutine());
+    EXPECT_EQ(r.blocks.size(), 3u);
     EXPECT_EQ(r.blocks[0].header, "goroutine 1 [running]:") << "the caller comes first";
     for (std::size_t i = 1; i < r.blocks.size(); ++i)
       EXPECT_NE(r.blocks[i].creator.find(" in goroutine 1"), std::string::npos);

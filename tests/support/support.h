@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <thread>
@@ -56,6 +57,12 @@ void yield_until(Predicate holds) {
 template <class Predicate>
 void spin_until(Predicate holds) {
   while (!holds()) std::this_thread::yield();
+}
+
+// Whether the runtime makes odd decisions on purpose (src/os/chaos.h).
+inline bool under_chaos() {
+  const char* settings = std::getenv("PIRN_DEBUG");
+  return settings != nullptr && std::string(settings).find("chaos=") != std::string::npos;
 }
 
 // Waits until the caller is the only goroutine; a leaked one is reported rather than waited for to the end of time.

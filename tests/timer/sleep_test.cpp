@@ -167,8 +167,12 @@ TEST_P(sleep, is_not_cut_short_by_signals) {
 }
 
 // Go: TestAfterQueuing. With one P, sleepers go on in the order of their deadlines, however they were queued.
+// Unless some are stopped in place meanwhile (a slow machine sees their neighbours as such that compute).
 TEST(sleep_order, is_the_order_of_the_deadlines) {
-  run_on(1, [] {
+  if (under_chaos()) GTEST_SKIP() << "queues are changed at random there";
+  pirn::config cfg = with_procs(1);
+  cfg.preempt_signal = -1;
+  pirn::run(cfg, [] {
     const std::vector<int> slots = {5, 3, 6, 6, 6, 1, 1, 2, 7, 9, 4, 8, 0};
     const pirn::chan<int> order(slots.size());
     pirn::wait_group wg;
