@@ -45,9 +45,13 @@ void check_deadlock(scheduler& s) noexcept {
   // Under mu nobody takes an idle P; who came in before has it, or has left its work in a queue.
   const bool stuck = everybody_waits(s) && !s.stopping.load(std::memory_order_relaxed) &&
                      s.blocking_sections.load(std::memory_order_seq_cst) == 0;
-  const unsigned long parked = parked_foreign_threads();
+  // While nobody begins or ends a wait, the threads that wait are there all the time. So if there are no others at one
+  // instant in between, nobody is left who could end a wait. One that was woken, however long it takes to run, is not
+  // among those that wait.
+  const foreign_wait_count waiting = waiting_foreign_threads();
   const auto ours = static_cast<unsigned long>(thread_count(s));
-  const bool alone = stuck && process_threads() == ours + parked && !foreign_threads_inside();
+  const bool alone =
+      stuck && process_threads() == ours + waiting.threads && waiting_foreign_threads().version == waiting.version;
   if (!alone || !everybody_waits(s)) {
     s.mu.unlock();
     return;

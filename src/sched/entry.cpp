@@ -80,20 +80,19 @@ scheduler* foreign_enter() noexcept {
 void foreign_leave() noexcept { foreign_inside.fetch_sub(1, std::memory_order_release); }
 
 namespace {
-std::atomic<unsigned long> foreign_parked{0};
-}
+// How many wait, and above it how often that has changed.
+std::atomic<std::uint64_t> foreign_waiters{0};
+constexpr std::uint64_t k_one_change = std::uint64_t{1} << 32;
+}  // namespace
 
-void foreign_park_begin() noexcept {
-  foreign_parked.fetch_add(1, std::memory_order_relaxed);
-  foreign_leave();
-}
+// seq_cst: check_deadlock() puts its two reads around one of something else, the number of threads.
+void foreign_waits() noexcept { foreign_waiters.fetch_add(k_one_change + 1, std::memory_order_seq_cst); }
+void foreign_wait_ends() noexcept { foreign_waiters.fetch_add(k_one_change - 1, std::memory_order_seq_cst); }
 
-void foreign_park_end() noexcept {
-  foreign_enter();
-  foreign_parked.fetch_sub(1, std::memory_order_relaxed);
+foreign_wait_count waiting_foreign_threads() noexcept {
+  const std::uint64_t all = foreign_waiters.load(std::memory_order_seq_cst);
+  return {all, static_cast<std::uint32_t>(all)};
 }
-
-unsigned long parked_foreign_threads() noexcept { return foreign_parked.load(std::memory_order_relaxed); }
 
 bool foreign_threads_inside() noexcept { return foreign_inside.load(std::memory_order_seq_cst) != 0; }
 

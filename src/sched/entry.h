@@ -47,9 +47,10 @@ PIRN_ALWAYS_INLINE worker* try_enter_fast() noexcept {
 // A thread that is no worker: keeps the scheduler from being torn down while it may hold goroutines in its hands.
 scheduler* foreign_enter() noexcept;
 void foreign_leave() noexcept;
-// The same around a wait that only a pirn call of somebody else can end.
-void foreign_park_begin() noexcept;
-void foreign_park_end() noexcept;
+// Counts the threads whose wait only a pirn call of somebody else can end: by the thread, before anybody can find it,
+// and by who wakes it, before the thread can go on.
+void foreign_waits() noexcept;
+void foreign_wait_ends() noexcept;
 
 // Brackets a runtime call from whatever thread. Nests: callbacks of the scheduler, and an element's move constructor,
 // run inside already.

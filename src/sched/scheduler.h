@@ -310,8 +310,12 @@ void forget_exclusive() noexcept;
 // --- entry.cpp
 void wait_for_foreign_threads() noexcept;
 bool foreign_threads_inside() noexcept;
-// Foreign threads that wait on something of pirn's; they are not inside meanwhile.
-unsigned long parked_foreign_threads() noexcept;
+// Foreign threads that wait on something of pirn's and that nobody has woken; they are not inside meanwhile.
+struct foreign_wait_count {
+  std::uint64_t version;  // another one whenever the number has changed
+  std::uint32_t threads;
+};
+foreign_wait_count waiting_foreign_threads() noexcept;
 
 // --- run.cpp
 void begin_stopping(scheduler& s) noexcept;

@@ -103,10 +103,9 @@ void sleep(cond_waiter& w) {
     park(k_cond_wait, &w, switch_work::call(let_go_work, &w));
     return;
   }
+  w.count_thread();
   let_go(w);
-  foreign_park_begin();
-  while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
-  foreign_park_end();
+  w.sleep_as_thread();
 }
 
 // The same for a thread with a deadline.

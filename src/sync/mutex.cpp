@@ -60,7 +60,6 @@ void mutex::lock_slow() {
     } else {
       b.push_front(n);  // it has been first once already
     }
-    n.woken.store(0, std::memory_order_relaxed);
     suspend(n, k_mutex_lock, &n, b.mu);
     const bool long_wait = now_ns() - began > k_starvation_ns;
     if (n.handed_over) {

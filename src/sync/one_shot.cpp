@@ -54,10 +54,12 @@ void one_shot::wait() {
     park(k_join, &j, switch_work::call(publish_parked, &j));
     return;
   }
-  if (!publish(j)) return;
-  foreign_park_begin();
-  while (j.woken.load(std::memory_order_acquire) == 0) futex_wait(j.woken, 0);
-  foreign_park_end();
+  j.count_thread();
+  if (publish(j)) {
+    j.sleep_as_thread();
+  } else {
+    foreign_wait_ends();
+  }
 }
 
 bool one_shot::set() noexcept {

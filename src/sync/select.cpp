@@ -157,10 +157,9 @@ PIRN_ALWAYS_INLINE void park_on_all(select_state& s, worker* w) {
   if (who.g != nullptr) {
     park_on(w, k_select, &s, switch_work::call(unlock_all_work, &s));
   } else {
+    who.count_thread();
     unlock_all(s);
-    foreign_park_begin();
-    while (who.woken.load(std::memory_order_acquire) == 0) futex_wait(who.woken, 0);
-    foreign_park_end();
+    who.sleep_as_thread();
   }
   // Whoever served us took its node off; the others are taken off one by one, in no order.
   for (std::uint32_t i = 0; i < s.count; ++i) {

@@ -17,7 +17,20 @@ struct waiter {
   goroutine* g = nullptr;  // null: a foreign thread, which sleeps on `woken`
   std::atomic<std::uint32_t> woken{0};
 
+  static constexpr std::uint32_t k_counted = 2;  // `woken` of a thread that sleeps and counts in foreign_waits()
+
   explicit waiter(goroutine* who) noexcept : g(who) {}
+
+  // A thread's wait that only resume() will end. First, before the waiter can be found; then, with no lock held, ...
+  void count_thread() noexcept {
+    woken.store(k_counted, std::memory_order_relaxed);
+    foreign_waits();
+  }
+  void sleep_as_thread() noexcept {
+    foreign_leave();
+    while (woken.load(std::memory_order_acquire) == k_counted) futex_wait(woken, k_counted);
+    foreign_enter();
+  }
 };
 
 // REQUIRES: inside (or a foreign_entry), `held` locked and the waiter enqueued under it. Gives the lock back once the
@@ -27,14 +40,14 @@ inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& he
     park(kind, object, switch_work::unlock(held));
     return;
   }
+  w.count_thread();
   held.unlock();
-  foreign_park_begin();
-  while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
-  foreign_park_end();
+  w.sleep_as_thread();
 }
 
 // REQUIRES: the caller took the node off its queue. The node is gone afterwards.
 PIRN_NOINLINE inline void resume_thread(waiter& w) noexcept {
+  if (w.woken.load(std::memory_order_relaxed) == waiter::k_counted) foreign_wait_ends();
   w.woken.store(1, std::memory_order_release);
   // The thread may have gone on already; waking an address that nobody waits on is harmless.
   futex_wake(w.woken, 1);

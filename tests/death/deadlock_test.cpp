@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <pirn/pirn.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -55,6 +58,30 @@ PIRN_CHILD(a_thread_may_send) {
   return got;
 }
 
+// A thread that has been woken and does not come to run, as on a machine that is busy elsewhere: a handler holds it.
+void holds_its_thread(int) { usleep(200'000); }
+
+PIRN_CHILD(a_thread_is_slow_to_wake) {
+  const pirn::chan<int> question;
+  const pirn::chan<int> answer;
+  std::atomic<bool> asks{false};
+  signal(SIGUSR1, holds_its_thread);
+  std::thread slow([&] {
+    asks = true;
+    answer.send(*question.recv() + 1);
+  });
+  const int got = pirn::run([&] {
+    while (!asks) pirn::runtime::gosched();
+    pirn::sleep_for(20ms);  // it most likely waits by now
+    pthread_kill(slow.native_handle(), SIGUSR1);
+    pirn::sleep_for(20ms);
+    question.send(6);
+    return *answer.recv();
+  });
+  slow.join();
+  return got;
+}
+
 #ifndef __SANITIZE_THREAD__  // it has a thread of its own, which might do anything
 TEST(Deadlock, is_reported_with_every_goroutine_and_its_wait_reason) {
   const auto r = pirn_test::run_child("everybody_waits");
@@ -73,7 +100,7 @@ TEST(Deadlock, of_main_alone_on_a_nil_channel_is_reported) {
 #endif
 
 TEST(Deadlock, is_not_cried_while_a_timer_a_section_or_a_thread_may_go_on) {
-  for (const char* name : {"a_timer_is_pending", "a_section_blocks", "a_thread_may_send"}) {
+  for (const char* name : {"a_timer_is_pending", "a_section_blocks", "a_thread_may_send", "a_thread_is_slow_to_wake"}) {
     const auto r = pirn_test::run_child(name);
     EXPECT_EQ(r.exit_code, 7) << name << ": " << r.describe();
   }

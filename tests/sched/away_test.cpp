@@ -136,7 +136,6 @@ TEST_P(away, computes_after_the_call) {
 
 TEST_P(away, a_run_ends_beside_calls_that_have_not) {
   a_pipe p;
-  std::atomic<int> went_on{0};
   std::atomic<bool> main_is_over{false};
   std::thread later([&] {
     spin_until([&] { return main_is_over.load(); });
@@ -150,15 +149,13 @@ TEST_P(away, a_run_ends_beside_calls_that_have_not) {
       pirn::go([&] {
         char b = 0;
         EXPECT_EQ(read(p.end[0], &b, 1), 1);
-        pirn::runtime::gosched();
-        ++went_on;
+        for (;;) pirn::runtime::gosched();
       });
     }
     for (int i = 0; i < 5; ++i) pirn::sleep_for(1ms);
     main_is_over = true;
   });
   later.join();
-  EXPECT_EQ(went_on, 0);
 }
 
 }  // namespace
