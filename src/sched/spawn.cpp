@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "pirn/detail/start.h"
+#include "sched/blocks.h"
 #include "sched/entry.h"
 
 namespace pirn::rt {
@@ -243,27 +244,7 @@ void start_goroutine(goroutine* g, void* creator_pc) {
 
 namespace pirn::detail {
 
-// Sanitizers are to see each one come and go.
-void* new_join_block() {
-#ifndef PIRN_SANITIZED
-  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
-    void* block = w->p->free_join_blocks.try_pop();
-    leave(w);
-    if (PIRN_LIKELY(block != nullptr)) return block;
-  }
-#endif
-  return ::operator new(k_join_bytes);
-}
-
-void delete_join_block(void* block) noexcept {
-#ifndef PIRN_SANITIZED
-  if (rt::worker* w = rt::try_enter_fast(); PIRN_LIKELY(w != nullptr)) {
-    const bool kept = w->p->free_join_blocks.try_push(block);
-    leave(w);
-    if (PIRN_LIKELY(kept)) return;
-  }
-#endif
-  ::operator delete(block);
-}
+void* new_join_block() { return rt::new_block(rt::block_kind::join, k_join_bytes); }
+void delete_join_block(void* block) noexcept { rt::delete_block(rt::block_kind::join, block); }
 
 }  // namespace pirn::detail

@@ -25,6 +25,10 @@ namespace pirn::rt {
 struct scheduler;
 struct worker;
 
+// Objects that come and go as fast as goroutines; see sched/blocks.h.
+enum class block_kind : std::uint8_t { join, timer };
+inline constexpr std::size_t k_block_kinds = 2;
+
 // Free memory of one size, for what outlives neither a goroutine nor its handle. It comes from malloc, one by one: the
 // last of them may be freed long after the run. Owner only.
 class block_list {
@@ -71,7 +75,7 @@ struct alignas(k_cache_line) processor : untracked {
 
   goroutine_magazine free_goroutines;
   stack_magazine free_stacks[k_stack_classes];
-  block_list free_join_blocks;
+  block_list free_blocks[k_block_kinds];
 
   std::uint64_t next_id = 0;
   std::uint64_t ids_end = 0;

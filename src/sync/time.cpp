@@ -11,7 +11,7 @@
 #include <mutex>
 
 #include "os/clock.h"
-#include "sched/entry.h"
+#include "sched/blocks.h"
 #include "sync/chan_wait.h"
 #include "sync/timers.h"
 
@@ -63,6 +63,9 @@ void sleep_for_duration(duration d) {
 
 // A channel timer makes its channel when it is first asked for: one that only guards something never needs it.
 struct timer_state {
+  static void* operator new(std::size_t bytes) { return new_block(block_kind::timer, bytes); }
+  static void operator delete(void* block) noexcept { delete_block(block_kind::timer, block); }
+
   timer_node node;
   // Channel timers. Guarded by the heap's lock, but for the channel, which is set once and then read by the owner.
   std::atomic<chan_core*> channel{nullptr};
