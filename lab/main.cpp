@@ -34,7 +34,7 @@ constexpr const char* k_usage =
     "  --with-go      insist on a Go toolchain (default: used when there is one)\n"
     "  --without-go   run no Go programs\n"
     "  --go-dir DIR   the Go toolchain to use\n"
-    "exit status: 0 all targets met, 1 a miss, 2 bad arguments\n";
+    "exit status: 0 all targets met or skipped, 1 a miss, 2 bad arguments\n";
 
 class usage_error : public std::runtime_error {
  public:
@@ -156,18 +156,22 @@ int run(const options& chosen) {
 
   std::vector<finished_entry> finished;
   std::string missed;
+  std::string skipped;
   for (const entry& e : chosen.chosen) {
     print_heading(e);
     finished.push_back({e, run_entry(e, twins, chosen.quick)});
     print_outcome(e, finished.back().result, twins.version());
-    if (!finished.back().result.ok) missed.append(" ").append(e.id);
+    const verdict v = finished.back().result.verdict;
+    if (v == verdict::miss) missed.append(" ").append(e.id);
+    if (v == verdict::skipped) skipped.append(" ").append(e.id);
   }
   if (json.is_open()) {
     json << json_report(finished, twins.version()) << std::flush;
     if (!json) throw std::runtime_error("cannot write '" + chosen.json_file + "'");
   }
-  std::printf("%zu %s, %s%s\n", finished.size(), finished.size() == 1 ? "entry" : "entries",
-              missed.empty() ? "all targets met" : "MISS:", missed.c_str());
+  std::printf("%zu %s, %s%s%s%s\n", finished.size(), finished.size() == 1 ? "entry" : "entries",
+              missed.empty() ? "all targets met" : "MISS:", missed.c_str(),
+              skipped.empty() ? "" : "; skipped:", skipped.c_str());
   return missed.empty() ? k_exit_ok : k_exit_miss;
 }
 

@@ -12,8 +12,11 @@ def main() -> int:
     with open(sys.argv[1], encoding="utf-8") as report:
         entries = json.load(report)
     missed = [e for e in entries if e["verdict"] == "miss"]
+    skipped = [e for e in entries if e["verdict"] == "skipped"]
     broken = [e for e in missed if any(word in str(e.get("why", "")).lower() for word in BROKEN)]
-    print(f"pirn: quick lab: {len(entries)} entries, {len(entries) - len(missed)} on target")
+    print(f"pirn: quick lab: {len(entries)} entries, {len(entries) - len(missed) - len(skipped)} on target")
+    for e in skipped:
+        print(f"pirn: quick lab: {e['id']} skipped: {e.get('why', '')}")
     for e in missed:
         kind = "BROKEN" if e in broken else "missed"
         print(f"pirn: quick lab: {e['id']} {kind}: {e.get('why', '')}")

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "support/readings.h"
+#include "support/trial.h"
 
 namespace lab {
 namespace {
@@ -44,7 +45,7 @@ cpu_quota::cpu_quota() {
   if (mounts == nullptr) fail("/proc/self/mounts");
   while (const mntent* m = getmntent(mounts.get())) {
     const std::string type = m->mnt_type;
-    if (type == "cgroup" && hasmntopt(m, "cpu") != nullptr) {
+    if (type == "cgroup" && hasmntopt(m, "cpu") != nullptr && (mount.empty() || v2_)) {
       mount = m->mnt_dir;
       v2_ = false;
     } else if (type == "cgroup2" && mount.empty() && has_cpu_controller(m->mnt_dir)) {
@@ -67,6 +68,25 @@ void cpu_quota::set(double cpus) const {
   if (v2_) return write_to(directory_ + "/cpu.max", quota + " " + period);
   write_to(directory_ + "/cpu.cfs_period_us", period);
   write_to(directory_ + "/cpu.cfs_quota_us", quota);
+}
+
+double cpu_quota::throttled_ms() const {
+  std::ifstream in(directory_ + "/cpu.stat");
+  const std::string wanted = v2_ ? "throttled_usec" : "throttled_time";  // the latter in ns
+  double value = 0;
+  for (std::string name; in >> name >> value;) {
+    if (name == wanted) return value / (v2_ ? 1e3 : 1e6);
+  }
+  throw probe_error("no '" + wanted + "' in " + directory_ + "/cpu.stat");
+}
+
+std::unique_ptr<cpu_quota> quota_or_skip(trial& t) {
+  try {
+    return std::make_unique<cpu_quota>();
+  } catch (const probe_error& error) {
+    t.skip(std::string("no control group with a CPU quota can be made: ") + error.what());
+    return nullptr;
+  }
 }
 
 }  // namespace lab

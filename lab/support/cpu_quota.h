@@ -2,9 +2,12 @@
 // Version 1 or 2, whichever holds the cpu controller here; needs the right to make groups (root, as a rule).
 #pragma once
 
+#include <memory>
 #include <string>
 
 namespace lab {
+
+class trial;
 
 class cpu_quota {
  public:
@@ -17,6 +20,8 @@ class cpu_quota {
 
   // The group's processes together get `cpus` CPUs. Throws probe_error when the kernel refuses.
   void set(double cpus) const;
+  // How long its threads have been kept from running because the quota was used up, in all, in ms.
+  double throttled_ms() const;
   // For launch::control_group.
   const std::string& directory() const { return directory_; }
 
@@ -24,5 +29,8 @@ class cpu_quota {
   std::string directory_;
   bool v2_ = false;
 };
+
+// A group, or null where none can be made; the trial is told that it is skipped.
+std::unique_ptr<cpu_quota> quota_or_skip(trial& t);
 
 }  // namespace lab

@@ -84,9 +84,12 @@ std::optional<std::string> go_twins::executable(std::string_view id) {
 std::optional<std::string> go_twins::build(const std::string& name) const {
   const fs::path source = fs::path(PIRN_LAB_GO_SOURCES) / name / "main.go";
   if (!fs::exists(source)) return std::nullopt;
-  const fs::path shared = fs::path(PIRN_LAB_GO_SOURCES) / "measure" / "measure.go";
+  std::vector<fs::path> inputs = {source, toolchain_};
+  for (const auto& shared : fs::directory_iterator(fs::path(PIRN_LAB_GO_SOURCES) / "measure")) {
+    inputs.push_back(shared.path());
+  }
   const fs::path program = fs::path(own_executable()).parent_path() / "go" / name;
-  if (newer(program, {source, shared, toolchain_})) return program.string();
+  if (newer(program, inputs)) return program.string();
 
   std::printf("               (building the Go twin)\n");
   std::fflush(stdout);

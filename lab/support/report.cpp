@@ -25,6 +25,23 @@ std::string quoted(std::string_view s) {
   return result + '"';
 }
 
+struct verdict_words {
+  const char* shown;
+  const char* in_json;
+};
+
+verdict_words words_for(verdict v) {
+  switch (v) {
+    case verdict::ok:
+      return {"ok", "ok"};
+    case verdict::skipped:
+      return {"skipped", "skipped"};
+    case verdict::miss:
+      break;
+  }
+  return {"MISS", "miss"};
+}
+
 std::string json_value(const readings::value& value) {
   if (const std::string* s = std::get_if<std::string>(&value)) return quoted(*s);
   const double number = std::get<double>(value);
@@ -86,7 +103,7 @@ void print_outcome(const entry& e, const outcome& result, std::string_view go_ve
   for (const std::string& name : names) {
     row("", name, shown(result.measured, name), result.go ? shown(*result.go, name) : "");
   }
-  std::printf("     %-4s      %.*s: %s\n\n", result.ok ? "ok" : "MISS", static_cast<int>(e.id.size()), e.id.data(),
+  std::printf("     %-7s   %.*s: %s\n\n", words_for(result.verdict).shown, static_cast<int>(e.id.size()), e.id.data(),
               result.why.c_str());
   std::fflush(stdout);
 }
@@ -105,8 +122,8 @@ std::string json_report(const std::vector<finished_entry>& entries, std::string_
     result += "{\"id\": " + quoted(one.what.id) + ", \"title\": " + quoted(one.what.title) +
               ", \"seed\": " + quoted(one.what.seed) + ", \"target\": " + quoted(one.what.target) +
               ",\n  \"measured\": " + json_object(one.result.measured) + ",\n  \"go\": " + go +
-              ",\n  \"verdict\": " + quoted(one.result.ok ? "ok" : "miss") + ", \"why\": " + quoted(one.result.why) +
-              "}";
+              ",\n  \"verdict\": " + quoted(words_for(one.result.verdict).in_json) +
+              ", \"why\": " + quoted(one.result.why) + "}";
   }
   return result + "\n]\n";
 }

@@ -13,10 +13,12 @@ std::string joined(const std::vector<std::string>& parts) {
   return result;
 }
 
-readings run_and_parse(std::vector<std::string> command, const std::vector<std::string>& args, const launch& how,
-                       const char* who) {
+process_result run_with(std::vector<std::string> command, const std::vector<std::string>& args, const launch& how) {
   command.insert(command.end(), args.begin(), args.end());
-  const process_result result = run_process(command, how);
+  return run_process(command, how);
+}
+
+readings parsed(const process_result& result, const char* who) {
   if (!result.ok()) throw probe_error(std::string(who) + ": " + result.failure());
   return readings::parse(result.out);
 }
@@ -38,13 +40,23 @@ void trial::ran(const std::string& what) const {
 }
 
 readings trial::probe(const std::vector<std::string>& args, const launch& how) const {
-  return run_and_parse({own_executable(), "--child", std::string(entry_.id)}, args, how, "the program");
+  return parsed(attempt(args, how), "the program");
+}
+
+process_result trial::attempt(const std::vector<std::string>& args, const launch& how) const {
+  return run_with({own_executable(), "--child", std::string(entry_.id)}, args, how);
 }
 
 std::optional<readings> trial::twin(const std::vector<std::string>& args, const launch& how) {
+  const std::optional<process_result> result = attempt_twin(args, how);
+  if (!result) return std::nullopt;
+  return parsed(*result, "the Go twin");
+}
+
+std::optional<process_result> trial::attempt_twin(const std::vector<std::string>& args, const launch& how) {
   const std::optional<std::string> program = twins_.executable(entry_.id);
   if (!program) return std::nullopt;
-  return run_and_parse({*program}, args, how, "the Go twin");
+  return run_with({*program}, args, how);
 }
 
 paired trial::beside(int repeats, const std::vector<std::string>& args, const launch& how) {
@@ -94,10 +106,20 @@ void trial::check_gain(const gain& g, const std::vector<reference>& references) 
   check(cheap, figures);
 }
 
+void trial::skip(const std::string& reason) { skipped_ = reason; }
+
 outcome trial::finish() {
-  outcome_.ok = broken_.empty() && !held_.empty();
-  outcome_.why = joined(broken_.empty() ? held_ : broken_);
-  if (held_.empty() && broken_.empty()) outcome_.why = "nothing was checked";
+  if (!broken_.empty()) {
+    outcome_.why = joined(broken_);
+  } else if (!skipped_.empty()) {
+    outcome_.verdict = verdict::skipped;
+    outcome_.why = skipped_;
+  } else if (!held_.empty()) {
+    outcome_.verdict = verdict::ok;
+    outcome_.why = joined(held_);
+  } else {
+    outcome_.why = "nothing was checked";
+  }
   return std::move(outcome_);
 }
 

@@ -1,5 +1,6 @@
 // One run of one entry, seen from its judge: starts the programs, records what they measured, collects the checks.
-// Layer: lab/support. The verdict is ok only when every check held and at least one was made.
+// Layer: lab/support. The verdict is ok only when every check held and at least one was made; skipped, which is no
+// failure, when this machine lacks what the exercise needs and no check broke.
 #pragma once
 
 #include <optional>
@@ -13,10 +14,12 @@
 
 namespace lab {
 
+enum class verdict { ok, miss, skipped };
+
 struct outcome {
   readings measured;
   std::optional<readings> go;
-  bool ok = false;
+  lab::verdict verdict = lab::verdict::miss;
   std::string why;
 };
 
@@ -39,8 +42,11 @@ class trial {
 
   // One run of the entry's probe in a child process; throws probe_error when it fails.
   readings probe(const std::vector<std::string>& args, const launch& how = {}) const;
+  // The same for a program whose end or stderr is the subject: whatever became of it.
+  process_result attempt(const std::vector<std::string>& args, const launch& how = {}) const;
   // One run of the Go twin; nullopt without a Go toolchain.
   std::optional<readings> twin(const std::vector<std::string>& args, const launch& how = {});
+  std::optional<process_result> attempt_twin(const std::vector<std::string>& args, const launch& how = {});
   // `repeats` runs of both with the same arguments, in turns.
   paired beside(int repeats, const std::vector<std::string>& args, const launch& how = {});
 
@@ -69,6 +75,9 @@ class trial {
   };
   void check_gain(const gain& g, const std::vector<reference>& references);
 
+  // This machine lacks what the exercise needs: `reason` says what.
+  void skip(const std::string& reason);
+
   outcome finish();
 
  private:
@@ -78,6 +87,7 @@ class trial {
   outcome outcome_;
   std::vector<std::string> held_;
   std::vector<std::string> broken_;
+  std::string skipped_;
 };
 
 // printf into a string.

@@ -51,7 +51,7 @@ bool is_sysmon() noexcept {
 // None is left when main has called goexit(): the text says it all.
 bool any_goroutine() noexcept {
   const scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  return s != nullptr && live_goroutines(const_cast<scheduler&>(*s)) > 0;
+  return s != nullptr && live_goroutines(*s) > 0;
 }
 
 void write_after_fatal() noexcept {

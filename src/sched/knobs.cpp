@@ -41,6 +41,8 @@ int num_cpu() noexcept {
 }
 
 int num_goroutine() noexcept {
+  // Not inside: it only reads counters, and the scheduler lasts for as long as a thread has a goroutine of it.
+  if (const worker* w = this_worker()) return live_goroutines(*w->sched);
   const entry e;
   scheduler* s = the_scheduler.load(std::memory_order_acquire);
   return s == nullptr ? 0 : live_goroutines(*s);

@@ -231,7 +231,7 @@ void wait_while_held(worker* w) noexcept;
 void free_goroutine(worker* w, goroutine* g) noexcept;
 void free_stack(worker* w, stack* s) noexcept;
 // Never too small, exact when nothing changes meanwhile.
-int live_goroutines(scheduler& s) noexcept;
+int live_goroutines(const scheduler& s) noexcept;
 
 // Starts a goroutine that calls fn(arg), or drop(arg) if the run ends first, behind what is queued. REQUIRES: inside
 // with a P. False without memory.

@@ -84,17 +84,14 @@ void retry_stackless(scheduler& s) noexcept {
   s.mu.unlock();
 }
 
-int live_goroutines(scheduler& s) noexcept {
+int live_goroutines(const scheduler& s) noexcept {
   // Ends before begins: the difference never comes out too small.
-  const int n = s.proc_slots.load(std::memory_order_acquire);
-  std::uint64_t finished = 0;
-  std::uint64_t created = 0;
-  for (int i = 0; i < n; ++i) {
-    finished += s.procs[static_cast<std::size_t>(i)]->finished.load(std::memory_order_acquire);
-  }
-  for (int i = 0; i < n; ++i) created += s.procs[static_cast<std::size_t>(i)]->created.load(std::memory_order_relaxed);
-  created += s.created_outside.load(std::memory_order_relaxed);
-  return static_cast<int>(created - finished);
+  const auto* procs = s.procs.data();
+  const auto* end = procs + s.proc_slots.load(std::memory_order_acquire);
+  std::uint64_t live = 0;
+  for (const auto* p = procs; p != end; ++p) live -= (*p)->finished.load(std::memory_order_acquire);
+  for (const auto* p = procs; p != end; ++p) live += (*p)->created.load(std::memory_order_relaxed);
+  return static_cast<int>(live + s.created_outside.load(std::memory_order_relaxed));
 }
 
 goroutine* try_new_goroutine() noexcept {
