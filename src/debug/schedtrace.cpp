@@ -6,11 +6,9 @@
 // thread is inside the runtime.
 #include "debug/schedtrace.h"
 
-#include <cstdlib>
-#include <string_view>
-
 #include "debug/text.h"
 #include "os/clock.h"
+#include "os/debug_setting.h"
 #include "os/mapped_vector.h"
 #include "sched/stop.h"
 
@@ -22,29 +20,6 @@ namespace {
 std::int64_t period_ns = 0;
 std::int64_t next_line = k_forever;
 bool with_detail = false;
-
-// The number that `key` is set to in a list like "schedtrace=1000,scheddetail=1".
-bool number_in(const char* list, std::string_view key, long& out) {
-  if (list == nullptr) return false;
-  bool found = false;
-  for (std::string_view rest = list; !rest.empty();) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view item = rest.substr(0, comma);
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    const std::size_t is = item.find('=');
-    if (is == std::string_view::npos || item.substr(0, is) != key) continue;
-    out = std::strtol(std::string(item.substr(is + 1)).c_str(), nullptr, 10);
-    found = true;
-  }
-  return found;
-}
-
-// PIRN_DEBUG decides, GODEBUG where it says nothing.
-long debug_number(std::string_view key) {
-  long n = 0;
-  if (!number_in(std::getenv("PIRN_DEBUG"), key, n)) number_in(std::getenv("GODEBUG"), key, n);
-  return n;
-}
 
 constexpr std::int64_t k_patience_ns = 20'000'000;
 
@@ -218,9 +193,9 @@ void describe_scheduler(scheduler& s, bool detail, std::string& to) {
 }
 
 void begin_schedtrace(const scheduler& s) {
-  const long ms = debug_number("schedtrace");
+  const long ms = debug_setting("schedtrace", 0);
   period_ns = ms > 0 ? ms * std::int64_t{1'000'000} : 0;
-  with_detail = debug_number("scheddetail") != 0;
+  with_detail = debug_setting("scheddetail", 0) != 0;
   next_line = period_ns != 0 ? s.began_ns : k_forever;
 }
 

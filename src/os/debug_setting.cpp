@@ -6,21 +6,26 @@
 
 namespace pirn::rt {
 
-long debug_setting(const char* name, long otherwise) noexcept {
-  const char* at = std::getenv("PIRN_DEBUG");
-  if (at == nullptr) at = std::getenv("GODEBUG");
+namespace {
+// What follows `name=` in the list; null without.
+const char* value_in(const char* list, const char* name) noexcept {
   const std::size_t length = std::strlen(name);
-  while (at != nullptr && *at != '\0') {
-    if (std::strncmp(at, name, length) == 0 && at[length] == '=') {
-      const char* value = at + length + 1;
-      char* end = nullptr;
-      const long n = std::strtol(value, &end, 10);
-      return end != value && (*end == '\0' || *end == ',') ? n : otherwise;
-    }
+  for (const char* at = list; at != nullptr;) {
+    if (std::strncmp(at, name, length) == 0 && at[length] == '=') return at + length + 1;
     at = std::strchr(at, ',');
     if (at != nullptr) ++at;
   }
-  return otherwise;
+  return nullptr;
+}
+}  // namespace
+
+long debug_setting(const char* name, long otherwise) noexcept {
+  const char* value = value_in(std::getenv("PIRN_DEBUG"), name);
+  if (value == nullptr) value = value_in(std::getenv("GODEBUG"), name);
+  if (value == nullptr) return otherwise;
+  char* end = nullptr;
+  const long n = std::strtol(value, &end, 10);
+  return end != value && (*end == '\0' || *end == ',') ? n : otherwise;
 }
 
 }  // namespace pirn::rt

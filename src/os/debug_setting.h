@@ -1,4 +1,5 @@
-// Settings from the environment: PIRN_DEBUG, or GODEBUG where that is not set, as `name=value,name=value`. Layer: os.
+// Settings from the environment: PIRN_DEBUG, or GODEBUG for what that does not say, as `name=value,name=value`.
+// Layer: os.
 #pragma once
 
 namespace pirn::rt {
