@@ -67,6 +67,7 @@ void* thread_main(void* arg) {
     bind_p(w, p);
   }
   run_worker(w);
+  happens_after(&s.end_of_run);  // what goroutines left in thread-local variables is destroyed now
   detach_thread(w);
   s.mu.lock();
   w->next_ended = s.ended_workers;
@@ -160,6 +161,7 @@ void attach_thread(worker* w) noexcept {
     pthread_attr_destroy(&attr);
   }
 #endif
+  happens_before(&w->thread);  // what the C library has done for the thread, to all that will run there
   pirn_current_worker = w;
   compiler_barrier();
 }
@@ -206,8 +208,11 @@ void do_without(scheduler& s) noexcept {
   s.mu.lock();
   --s.threads_coming;
   processor* p = pop_first_start_locked(s);
+  if (p != nullptr && !p->start_spinning) {
+    s.mu.unlock();
+    fatal("out of memory (thread)");
+  }
   if (p != nullptr) {
-    if (!p->start_spinning) fatal("out of memory (thread)");
     s.spinning.fetch_sub(1, std::memory_order_seq_cst);
     push_idle_p_locked(s, p);
   }
