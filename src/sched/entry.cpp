@@ -13,6 +13,7 @@ worker* enter_slow(worker* w) noexcept {
   }
   for (;;) {
     const std::uint32_t why = w->attention.load(std::memory_order_acquire);
+    if ((why & k_attn_forked) != 0) die_in_forked_child();
     if ((why & k_attn_hold) != 0) {
       wait_while_held(w);
       continue;

@@ -302,6 +302,11 @@ void check_deadlock(scheduler& s) noexcept;
 // --- exclusive.cpp: leaving locked instructions out while one thread at most can be inside; see os/spinlock.h
 void begin_exclusive(scheduler& s) noexcept;
 void end_exclusive() noexcept;
+// --- fork.cpp
+// Makes calls into the runtime from the child of a fork() a fatal error. Called at the beginning of each run.
+void watch_forks();
+[[noreturn]] void die_in_forked_child() noexcept;
+
 bool exclusive_mode_is_off() noexcept;
 // At the end of a run, by the last thread inside.
 void forget_exclusive() noexcept;

@@ -117,6 +117,7 @@ inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPRO
 inline constexpr std::uint32_t k_attn_yield = 64;    // others wait: stop in place on the way out
 
 // What must happen once a goroutine has left its stack, done first thing by who goes on: give a lock back, or fn(arg).
+inline constexpr std::uint32_t k_attn_forked = 128;  // this is the child of a fork: no other thread is there
 struct switch_work {
   void* arg = nullptr;          // null: nothing
   void (*fn)(void*) = nullptr;  // null: arg is a spinlock
