@@ -43,9 +43,10 @@ void leave_by_abort() noexcept {
   raise(SIGABRT);
 }
 
-bool is_sysmon() noexcept {
+bool is_helper() noexcept {
   const scheduler* s = the_scheduler.load(std::memory_order_acquire);
-  return s != nullptr && pthread_equal(s->sysmon_thread, pthread_self()) != 0;
+  const pthread_t self = pthread_self();
+  return s != nullptr && (pthread_equal(s->sysmon_thread, self) != 0 || pthread_equal(s->spawner_thread, self) != 0);
 }
 
 // None is left when main has called goexit(): the text says it all.
@@ -61,7 +62,7 @@ void write_after_fatal() noexcept {
     if (level_of_run >= trace_level::all) write_other_goroutines(out, false, level_of_run);
     return;
   }
-  if (this_worker() == nullptr && !is_sysmon()) {  // a foreign thread: no goroutine has a part in it
+  if (this_worker() == nullptr && !is_helper()) {  // a foreign thread: no goroutine has a part in it
     if (level_of_run >= trace_level::all) write_other_goroutines(out, true, level_of_run);
     return;
   }
@@ -84,7 +85,8 @@ bool write_this_goroutine(text_sink& out, const unwind_registers& from, bool int
   r.status = "running";
   r.on = w;
   frame_list frames;
-  stack_walk walk(from, stack_view::in_place(g->stk->usable_low(), g->stk->top()), interrupted);
+  const char* low = g->stk->unguarded ? g->stk->base : g->stk->usable_low();
+  stack_walk walk(from, stack_view::in_place(low, g->stk->top()), interrupted);
   collect_frames(walk, frames, r);
   out << "\n";
   write_goroutine(out, r, frames.data() + r.first_frame, level, from_throw);

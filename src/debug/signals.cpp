@@ -67,24 +67,27 @@ bool in_guard(const stack* stk, std::uintptr_t address) noexcept {
          address < reinterpret_cast<std::uintptr_t>(stk->usable_low());
 }
 
-[[noreturn]] void report_overflow(const stack* stk, const ucontext_t& at) noexcept {
+// `from`: where the goroutine was, interrupted by a fault in its guard, or after it has come back without one.
+[[noreturn]] void report_overflow(const stack& stk, const unwind_registers& from, bool interrupted) noexcept {
   begin_report();
   bound_report();
-  const unwind_registers r = registers_of(at);
   {
     stderr_sink out;
-    const auto low = reinterpret_cast<std::uintptr_t>(stk->usable_low());
-    const auto high = reinterpret_cast<std::uintptr_t>(stk->top());
-    out << "runtime: goroutine stack exceeds " << stack_limit(high - low) << "-byte limit\n";
-    (out << "runtime: sp=").hex(r.sp());
+    const auto low = reinterpret_cast<std::uintptr_t>(stk.usable_low());
+    const auto high = reinterpret_cast<std::uintptr_t>(stk.top());
+    const std::size_t usable = reinterpret_cast<std::uintptr_t>(stk.base) + stk.bytes - low;
+    out << "runtime: goroutine stack exceeds " << stack_limit(usable) << "-byte limit\n";
+    (out << "runtime: sp=").hex(from.sp());
     (out << " stack=[").hex(low);
     (out << ", ").hex(high) << "]\n";
     out << "fatal error: stack overflow\n";
     const trace_level level = report_level();
     if (level != trace_level::none) {
-      out << "\n";
-      write_runtime_stack(out);
-      write_this_goroutine(out, r, true, trace_level::system, false);
+      if (interrupted) {
+        out << "\n";
+        write_runtime_stack(out);
+      }
+      write_this_goroutine(out, from, interrupted, trace_level::system, false);
       if (level >= trace_level::all) write_other_goroutines(out, false, level);
     }
   }
@@ -138,7 +141,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   const bool by_fault = info->si_code > 0;  // by an instruction, not by kill(2)
   if (stk != nullptr && by_fault && signal != SIGFPE && signal != SIGILL &&
       in_guard(stk, reinterpret_cast<std::uintptr_t>(info->si_addr))) {
-    report_overflow(stk, at);
+    report_overflow(*stk, registers_of(at), true);
   }
   if (has_handler(f->earlier)) {
     call_earlier(f->earlier, signal, info, context);
@@ -191,6 +194,8 @@ stack_t* earlier_stack(void* made) noexcept {
 }
 
 }  // namespace
+
+void report_stack_overflow(const stack& stk) noexcept { report_overflow(stk, registers_here(), false); }
 
 void install_signals() noexcept {
   for (fatal_signal& f : faults) install(f, on_fault);

@@ -53,14 +53,6 @@ bool has_overflowed(const stack& s, const void* sp) noexcept {
 #endif
 }
 
-void fatal_stack_overflow(const stack& s) noexcept {
-  char line[80];
-  const int n = std::snprintf(line, sizeof line, "runtime: goroutine stack exceeds %zu-byte limit\n",
-                              s.bytes - guard_size(s.bytes));
-  write_stderr({line, static_cast<std::size_t>(n)});
-  fatal("stack overflow");
-}
-
 std::uint8_t stack_class_for(std::size_t bytes) noexcept {
   if (bytes == 0) return k_default_stack_class;
   // What is asked for is what the goroutine can use: the guard, the header and the colour come on top.

@@ -52,9 +52,6 @@ inline constexpr std::size_t k_canary_bytes = 256;
 // a guard; asked after each switch, where the flags of the goroutine are looked at anyway, and at its end.
 bool has_overflowed(const stack& s, const void* sp) noexcept;
 
-// Ends the process with Go's report of a stack that is too small. Called on any stack.
-[[noreturn]] void fatal_stack_overflow(const stack& s) noexcept;
-
 inline void*& ahead_of(stack& s) noexcept { return s.ahead; }
 
 using stack_magazine = magazine<stack, 32>;

@@ -7,8 +7,8 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
+
+#include "os/debug_setting.h"
 
 namespace pirn::rt {
 
@@ -16,20 +16,11 @@ namespace {
 
 std::atomic<std::uint64_t> seed{0};  // 0: off. Foreign threads may read it while a run begins.
 
-// The value of `key`=N in a list of settings that commas part, 0 without.
-std::uint64_t setting(const char* list, const char* key) noexcept {
-  const std::size_t length = std::strlen(key);
-  for (const char* at = list; at != nullptr; at = std::strchr(at, ',')) {
-    if (*at == ',') ++at;
-    if (std::strncmp(at, key, length) == 0 && at[length] == '=') return std::strtoull(at + length + 1, nullptr, 10);
-  }
-  return 0;
-}
-
-// Never inlined, so that no caller keeps the address of the thread's state over a switch.
+// Never inlined, so that no caller keeps the address of the thread's state over a switch. A signal's handler draws as
+// well: what it draws while the thread is drawing is lost again, or the same.
 PIRN_NOINLINE std::uint64_t draw() noexcept {
   static std::atomic<std::uint64_t> threads{0};
-  static thread_local std::uint64_t state = 0;
+  [[gnu::tls_model("initial-exec")]] static thread_local std::uint64_t state = 0;
   if (state == 0)
     state = (seed.load(std::memory_order_relaxed) + threads.fetch_add(1, std::memory_order_relaxed)) *
                 0x9E3779B97F4A7C15ULL |
@@ -44,8 +35,7 @@ PIRN_NOINLINE std::uint64_t draw() noexcept {
 }  // namespace
 
 void init_chaos() noexcept {
-  const char* list = std::getenv("PIRN_DEBUG");
-  if (list != nullptr) seed.store(setting(list, "chaos"), std::memory_order_relaxed);
+  seed.store(static_cast<std::uint64_t>(debug_setting("chaos", 0)), std::memory_order_relaxed);
 }
 
 // Mostly short, since there are millions of steps; a lost core is what a loaded machine does to any of them.

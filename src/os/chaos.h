@@ -16,7 +16,7 @@ namespace pirn::rt {
 // Reads PIRN_DEBUG. To be called before the first thread starts.
 void init_chaos() noexcept;
 // Between two steps of a protocol: now and then the thread takes its time, or its core is given to another. Keeps
-// errno.
+// errno. Async-signal-safe.
 void chaos_step() noexcept;
 // True once in `n` times, never when chaos is off: for decisions that may be taken either way.
 bool chaos_chance(std::uint32_t n) noexcept;

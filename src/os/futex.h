@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "os/base.h"
+#include "os/chaos.h"
 
 namespace pirn::rt {
 
@@ -42,6 +42,7 @@ class thread_mutex {
     return word_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed);
   }
   void unlock() noexcept {
+    chaos_step();
     if (word_.exchange(0, std::memory_order_release) == 2) futex_wake(word_, 1);
   }
 

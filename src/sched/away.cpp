@@ -10,10 +10,9 @@
 //          and nothing is taken.
 // So a goroutine without a P finds k_attn_no_p in its next entry and gets one before it takes a lock. One that comes
 // back from a call that was not announced, and does not enter, runs without a P until sysmon has seen that it computes:
-// awake now, and not asleep since the last look. Only then is it signalled, so that no sleep is cut short.
+// awake now, and on a CPU, not asleep, since the last look. Only then is it signalled, so that no sleep is cut short.
 #include "os/clock.h"
 #include "os/membarrier.h"
-#include "os/thread_state.h"
 #include "sched/entry.h"
 #include "sched/in_place.h"
 
@@ -32,7 +31,7 @@ void went_away_locked(scheduler& s, worker* w, bool announced) noexcept {
   if (announced) return;
   w->look_at = now_ns() + k_soon_ns;
   w->look_delay = k_soon_ns;
-  w->went_to_sleep = 0;
+  w->last_look = {};
   w->prev_away = nullptr;
   w->next_away = s.away;
   if (s.away != nullptr) s.away->prev_away = w;
@@ -41,8 +40,8 @@ void went_away_locked(scheduler& s, worker* w, bool announced) noexcept {
 
 void look_after(worker* w, std::int64_t now, bool all_idle) noexcept {
   const thread_look seen = look_at_thread(w->tid);
-  const bool computes = seen.known && seen.running && seen.went_to_sleep == w->went_to_sleep;
-  w->went_to_sleep = seen.went_to_sleep;
+  const bool computes = seen.computed_since(w->last_look, k_computing_ns);
+  w->last_look = seen;
   if (computes) ask_to_stop(w, k_stop_away, 0);
   const std::int64_t longest = all_idle ? k_late_idle_ns : k_late_ns;
   w->look_delay = seen.running ? k_soon_ns : (2 * w->look_delay < longest ? 2 * w->look_delay : longest);
@@ -66,20 +65,25 @@ bool take_p_away(scheduler& s, processor* p, std::uint32_t tick, std::uint32_t c
   if (owner == nullptr) return false;
   if ((owner->attention.fetch_or(k_attn_hold, std::memory_order_seq_cst) & k_attn_hold) != 0) return false;  // [EN-2]
   heavy_barrier();
+  chaos_step();
   const bool take = owner->inside.load(std::memory_order_acquire) == 0 && owner->p == p &&
                     p->tick.load(std::memory_order_relaxed) == tick &&
                     owner->in_call.load(std::memory_order_relaxed) == call;
   if (take) {
     owner->p = nullptr;
     p->holder.store(nullptr, std::memory_order_relaxed);
+    chaos_step();
     owner->attention.fetch_or(k_attn_no_p, std::memory_order_relaxed);
     if ((call & 1) != 0)
       p->syscall_tick.store(p->syscall_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     s.mu.lock();
+    ++s.ps_taken;
     went_away_locked(s, owner, (call & 1) != 0);
     s.mu.unlock();
   }
+  chaos_step();
   owner->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
+  chaos_step();  // the owner may be on its way to get a P already
   if (take) hand_on(s, p);
   return take;
 }

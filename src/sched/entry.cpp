@@ -13,6 +13,7 @@ worker* enter_slow(worker* w) noexcept {
   }
   for (;;) {
     const std::uint32_t why = w->attention.load(std::memory_order_acquire);
+    if ((why & k_attn_forked) != 0) die_in_forked_child();
     if ((why & k_attn_hold) != 0) {
       wait_while_held(w);
       continue;
@@ -42,7 +43,11 @@ worker* enter_slow(worker* w) noexcept {
 void leave_slow(worker* w) noexcept {
   w->attention.fetch_and(~k_attn_yield, std::memory_order_relaxed);
   // Another goroutine may run here by now.
-  if (w->p == nullptr || !still_its_slice(w)) return;
+  if (w->p != nullptr && still_its_slice(w)) stop_on_leave(w);
+}
+
+void stop_on_leave(worker* w) noexcept {
+  if (w->p == nullptr || !can_ask_to_stop()) return;
   const int saved = *w->errno_at;
   stop_in_place(w);
   *w->errno_at = saved;

@@ -19,6 +19,8 @@ namespace pirn::rt {
 // The slow ways: sharing, waiting out a hold, getting a P after one was taken, ending with the run; stopping in place.
 worker* enter_slow(worker* w) noexcept;
 void leave_slow(worker* w) noexcept;
+// As if w's slice were over, if there is such a thing in this run.
+void stop_on_leave(worker* w) noexcept;
 
 // Returns the worker the goroutine is on now: waiting for a P may have moved it.
 PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
@@ -32,6 +34,7 @@ PIRN_ALWAYS_INLINE worker* enter(worker* w) noexcept {
 PIRN_ALWAYS_INLINE void leave(worker* w) noexcept {
   // Decided while still inside: the P is handed on under the protection that any other work on it has.
   if (PIRN_UNLIKELY((w->attention.load(std::memory_order_relaxed) & k_attn_yield) != 0)) leave_slow(w);
+  if (chaos_chance(64)) stop_on_leave(w);
   chaos_step();
   w->inside.store(0, std::memory_order_release);  // [EN-3]
 }

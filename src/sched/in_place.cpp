@@ -85,6 +85,7 @@ void answer(worker* w, std::uint32_t how) noexcept {
   // A hold passes, and sysmon asks again. The P may have been taken, or come back, since it asked.
   const bool meant = how == k_stop_away ? w->p == nullptr : w->p != nullptr && still_its_slice(w);
   if (!held && meant) stop_in_place(w);
+  chaos_step();
   w->inside.store(0, std::memory_order_release);  // [EN-3]
 }
 
@@ -149,6 +150,7 @@ processor* wait_for_grant(worker* w) noexcept {
   scheduler& s = *w->sched;
   for (;;) {
     w->wake.wait();
+    chaos_step();
     s.mu.lock();
     processor* p = w->handed_p;  // [IP-3]
     w->handed_p = nullptr;
@@ -197,17 +199,21 @@ void remove_stop_signal() noexcept {
   sigaction(signal, &earlier[earlier_at.load(std::memory_order_relaxed) % k_places], nullptr);
 }
 
+bool can_ask_to_stop() noexcept { return stop_signal.load(std::memory_order_relaxed) != 0; }
+
 bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept {
   const int signal = stop_signal.load(std::memory_order_relaxed);
   if (signal == 0) return false;
   be_the_handler(signal);
   w->stop_tick.store(tick, std::memory_order_relaxed);
+  chaos_step();
   w->stop_asked.store(how, std::memory_order_release);
   siginfo_t mark{};
   mark.si_code = SI_QUEUE;
   mark.si_pid = getpid();
   mark.si_uid = getuid();
   mark.si_value.sival_ptr = &stop_signal;
+  chaos_step();
   return syscall(SYS_rt_tgsigqueueinfo, mark.si_pid, w->tid, signal, &mark) == 0;
 }
 
@@ -219,6 +225,7 @@ void stop_in_place(worker* w) noexcept {
     s.mu.unlock();
     return;
   }
+  ++s.stops_in_place;
   if (p == nullptr) {
     no_longer_away_locked(s, w);
   } else {
@@ -230,6 +237,7 @@ void stop_in_place(worker* w) noexcept {
   processor* idle = pop_idle_p_locked(s);  // [IP-2]
   if (idle == nullptr) push_in_place_locked(s, w);
   s.mu.unlock();
+  chaos_step();  // whoever makes a P idle grants it to this thread, which does not sleep yet
   if (idle != nullptr) {
     if (p != nullptr) hand_on(s, p);
     take_up(w, idle);
@@ -237,6 +245,7 @@ void stop_in_place(worker* w) noexcept {
   }
   w->unstoppable = true;
   if (p != nullptr) hand_on(s, p);
+  chaos_step();
   w->inside.store(0, std::memory_order_release);
   processor* granted = wait_for_grant(w);
   w->inside.store(1, std::memory_order_relaxed);
@@ -277,6 +286,7 @@ void grant_own_p(worker* w) noexcept {
     processor* p = w->p;
     w->p = nullptr;
     p->holder.store(nullptr, std::memory_order_relaxed);
+    chaos_step();
     grant_locked(s, waiting, p);
   }
   s.mu.unlock();

@@ -5,6 +5,9 @@
 
 namespace pirn::rt {
 
+// Who has been on a CPU for so long since he slept, if he did, is no longer in the call in which he slept.
+inline constexpr std::int64_t k_computing_ns = 20'000;
+
 // Values of worker::stop_asked.
 inline constexpr std::uint32_t k_stop_on_p = 1;  // give the P up, if it is still the slice of worker::stop_tick
 inline constexpr std::uint32_t k_stop_away = 2;  // the goroutine came back from a call without a P: wait for one
@@ -34,6 +37,8 @@ class unstoppable {
   worker* w_;
 };
 
+// Whether there is a signal to ask with.
+bool can_ask_to_stop() noexcept;
 // Asks the thread to stop in place. False when there is no signal for it. Called by sysmon.
 bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept;
 

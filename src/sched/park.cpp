@@ -9,6 +9,7 @@
 #include "os/fatal.h"
 #include "pirn/detail/start.h"
 #include "sched/entry.h"
+#include "sched/reports.h"
 
 namespace pirn::rt {
 
@@ -93,7 +94,7 @@ PIRN_ALWAYS_INLINE goroutine* pick_direct_with_stack(worker* w, processor* p) no
 }
 
 PIRN_COLD void look_at_canary(const goroutine* g) noexcept {
-  if (has_overflowed(*g->stk, __builtin_frame_address(0))) fatal_stack_overflow(*g->stk);
+  if (has_overflowed(*g->stk, __builtin_frame_address(0))) report_stack_overflow(*g->stk);
 }
 
 PIRN_ALWAYS_INLINE void leave_stack(worker* w, goroutine* g) noexcept {

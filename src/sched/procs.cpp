@@ -46,6 +46,17 @@ int procs_allowed() noexcept {
   return cpus < k_max_procs ? cpus : k_max_procs;
 }
 
+struct procs_wanted {
+  int count;
+  bool asked_for;  // by the program or the environment
+};
+
+// For a program that asks for `n`, or for none in particular with 0.
+procs_wanted procs_for(int n) noexcept {
+  if (n <= 0) n = procs_asked_for();
+  return n > 0 ? procs_wanted{n, true} : procs_wanted{procs_allowed(), false};
+}
+
 }  // namespace
 
 fresh_procs make_procs(scheduler& s, int n) {
@@ -108,18 +119,14 @@ void change_to(scheduler& s, int n, fresh_procs& fresh) noexcept {
 
 }  // namespace
 
-int default_gomaxprocs() noexcept {
-  const int asked = procs_asked_for();
-  return asked != 0 ? asked : procs_allowed();
-}
+int default_gomaxprocs() noexcept { return procs_for(0).count; }
 
 void begin_procs(scheduler& s, int n) {
-  const int asked = n > 0 ? n : procs_asked_for();
-  const int procs = asked != 0 ? asked : procs_allowed();
-  fresh_procs fresh = make_procs(s, procs);
+  const procs_wanted wanted = procs_for(n);
+  fresh_procs fresh = make_procs(s, wanted.count);
   const std::lock_guard hold(changing);
-  s.follows_limits.store(asked == 0, std::memory_order_relaxed);
-  change_to(s, procs, fresh);
+  s.follows_limits.store(!wanted.asked_for, std::memory_order_relaxed);
+  change_to(s, wanted.count, fresh);
 }
 
 int change_gomaxprocs(scheduler& s, int n, fresh_procs& fresh) noexcept {

@@ -9,6 +9,7 @@
 namespace pirn::rt {
 
 struct scheduler;
+struct stack;
 struct worker;
 
 // At the beginning and the end of a run: signal handlers, the levels that the environment asks for.
@@ -20,6 +21,8 @@ void detach_reports(worker* w) noexcept;
 
 // Go's report of a deadlock. REQUIRES: s.mu, nothing runs.
 [[noreturn]] void report_deadlock(scheduler& s) noexcept;
+// Go's report of a stack that is too small, which is the running goroutine's and has no guard.
+[[noreturn]] void report_stack_overflow(const stack& stk) noexcept;
 // The stacks that follow the text of a panic, that of the calling goroutine first.
 void write_panic_stacks() noexcept;
 

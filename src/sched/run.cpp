@@ -266,6 +266,7 @@ void run_main(const run_options& o, void (*fn)(void*), void* arg) {
 
   init_chaos();
   init_membarrier();
+  watch_forks();
   init_cycle_clock();
   std::unique_ptr<scheduler> owned(new scheduler);  // not zeroed as a whole: ThreadSanitizer would see that
   scheduler& s = *owned;

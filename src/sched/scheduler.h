@@ -94,6 +94,9 @@ struct scheduler : untracked {
   worker* in_place_last = nullptr;
   std::atomic<std::uint32_t> in_place_count{0};
   std::atomic<std::int64_t> last_turn_ns{0};  // when one of them last got, or gave up, a P
+  // How often goroutines were stopped in place, and how often Ps were taken from those in a call. Guarded by mu.
+  std::uint64_t stops_in_place = 0;
+  std::uint64_t ps_taken = 0;
 
   std::atomic<bool> dumping{false};  // somebody takes all stacks; see debug/stack_text.cpp
 
@@ -299,6 +302,11 @@ void drop_retired_p(worker* w) noexcept;
 // --- deadlock.cpp
 // Ends the process with Go's report when nothing can go on any more.
 void check_deadlock(scheduler& s) noexcept;
+
+// --- fork.cpp
+// Makes calls into the runtime from the child of a fork() a fatal error. Called at the beginning of each run.
+void watch_forks();
+[[noreturn]] void die_in_forked_child() noexcept;
 
 // --- exclusive.cpp: leaving locked instructions out while one thread at most can be inside; see os/spinlock.h
 void begin_exclusive(scheduler& s) noexcept;

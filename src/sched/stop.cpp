@@ -70,7 +70,10 @@ bool world_stop::all_stopped() const noexcept {
 }
 
 void world_stop::let_go() noexcept {
-  for (const held& h : held_) h.w->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
+  for (const held& h : held_) {
+    chaos_step();
+    h.w->attention.fetch_and(~k_attn_hold, std::memory_order_release);  // [EN-4]
+  }
   held_.clear();
 }
 
@@ -85,6 +88,7 @@ bool world_stop::try_begin(std::int64_t until) noexcept {
       }
       const bool all = hold_all();
       heavy_barrier();
+      chaos_step();
       if (all && all_stopped()) {
         begun_ = true;
         return true;

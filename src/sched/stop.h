@@ -1,5 +1,5 @@
 // Stopping the world: a short time in which no goroutine starts, stops, ends or is queued. Layer: sched.
-// Essay: docs/internals/reports.md.
+// Essay: docs/internals/reports.md. Model: docs/internals/models/stop.pml.
 //
 // Whoever wants to change a goroutine's state is inside with a P (sched/entry.h), so it is enough to act as the owner
 // of all Ps at once: the hold handshake for those that a worker has, scheduler::mu for those that are idle, which keeps

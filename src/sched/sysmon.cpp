@@ -12,7 +12,6 @@
 #include <algorithm>
 
 #include "os/clock.h"
-#include "os/thread_state.h"
 #include "sched/in_place.h"
 #include "sched/reports.h"
 
@@ -29,6 +28,7 @@ constexpr std::int64_t k_call_ns = 20'000;         // a section of blocking() ma
 constexpr std::int64_t k_first_look_ns = 200'000;  // at the state of a thread that has not moved; it costs some 20 us
 constexpr std::int64_t k_most_between_looks_ns = 2'000'000;
 constexpr std::int64_t k_unwanted_ns = 100'000'000;  // the same where nobody waits
+constexpr int k_surely_awake = 8;                    // looks in a row
 constexpr std::int64_t k_ask_again_ns = 2'000'000;
 constexpr std::int64_t k_thread_takes_long_ns = 2'000'000;
 
@@ -49,13 +49,29 @@ struct observation {
 void look_at_call(scheduler& s, processor* p, observation& seen) noexcept {
   const bool others_idle = s.idle_p_count.load(std::memory_order_relaxed) != 0;
   const std::int64_t age = seen.now - p->unmoved_since;
-  const std::int64_t patience = others_idle && p->queue.empty() ? s.slice_ns : k_call_ns;
+  std::int64_t patience = others_idle && p->queue.empty() ? s.slice_ns : k_call_ns;
+  if (chaos_chance(4)) patience = 0;
   if (age < patience) {
     seen.by(p->unmoved_since + patience);
     return;
   }
   seen.stranded = true;
+  chaos_step();
   take_p_away(s, p, p->seen_tick, p->seen_call);
+}
+
+// Two looks fit into a slice, however short a test wants it.
+std::int64_t first_look_after(const scheduler& s) noexcept { return std::min(k_first_look_ns, s.slice_ns / 2); }
+
+// Whether p's holder has computed since the look before, and not slept in between: a signal would cut the sleep of one
+// that sleeps again and again, and happens to be awake just now. But one that is found awake each time computes more
+// than it sleeps.
+bool computes_for_sure(processor* p, const thread_look& state) noexcept {
+  const thread_look before = p->seen_awake == 0 ? thread_look() : p->last_look;
+  p->last_look = state;
+  p->seen_awake = state.known && state.running ? p->seen_awake + 1 : 0;
+  return state.computed_since(before, k_computing_ns) ||
+         (p->seen_awake >= k_surely_awake && state.ran_since(before, k_computing_ns));
 }
 
 // Nothing tells whether the holder computes or sleeps in the kernel, but the kernel.
@@ -66,7 +82,8 @@ void look_at_silent_holder(scheduler& s, processor* p, worker* w, observation& s
       p->retired.load(std::memory_order_relaxed) || !p->queue.empty() ||
       (!others_idle && (s.global_count.load(std::memory_order_relaxed) != 0 ||
                         s.in_place_count.load(std::memory_order_relaxed) != 0 || seen.next_timer <= seen.now));
-  if (wanted && !p->was_wanted) p->look_at_thread_at = p->unmoved_since + k_first_look_ns;
+  const std::int64_t first_look = first_look_after(s);
+  if (wanted && !p->was_wanted) p->look_at_thread_at = p->unmoved_since + first_look;
   p->was_wanted = wanted;
   if (!wanted && age < s.slice_ns) {
     seen.by(p->unmoved_since + s.slice_ns);
@@ -75,18 +92,22 @@ void look_at_silent_holder(scheduler& s, processor* p, worker* w, observation& s
   }
   if (seen.now >= p->look_at_thread_at) {
     const thread_look state = look_at_thread(w->tid);
-    if (state.known && !state.running) {
+    const bool first = p->seen_awake == 0;
+    const bool computes = computes_for_sure(p, state);
+    chaos_step();  // it goes to sleep, wakes up or moves on meanwhile
+    // Chaos: as if it had been asleep, and awake again now.
+    if (state.known && (!state.running || (chaos_chance(8) && can_ask_to_stop()))) {
       seen.stranded = true;
       take_p_away(s, p, p->seen_tick, p->seen_call);
       return;
     }
-    if (state.known && wanted && age >= s.slice_ns && seen.now >= p->asked_at + k_ask_again_ns) {
+    if (computes && wanted && age >= s.slice_ns && seen.now >= p->asked_at + k_ask_again_ns) {
       p->asked_at = seen.now;
       seen.stranded = true;
       ask_to_stop(w, k_stop_on_p, p->seen_tick);
     }
     const std::int64_t most = wanted ? k_most_between_looks_ns : k_unwanted_ns;
-    p->look_at_thread_at = seen.now + (age < k_first_look_ns ? k_first_look_ns : (age < most ? age : most));
+    p->look_at_thread_at = seen.now + (first || age < first_look ? first_look : (age < most ? age : most));
     const std::int64_t slice_end = p->unmoved_since + s.slice_ns;
     if (seen.now < slice_end && slice_end < p->look_at_thread_at) p->look_at_thread_at = slice_end;
   }
@@ -108,15 +129,17 @@ void look_at_proc(scheduler& s, processor* p, observation& seen) noexcept {
       const std::int64_t bound = p->bound_ns.load(std::memory_order_relaxed);
       if (bound < seen.now && bound > seen.now - s.slice_ns) p->unmoved_since = bound;
     }
-    p->look_at_thread_at = p->unmoved_since + k_first_look_ns;
+    p->look_at_thread_at = p->unmoved_since + first_look_after(s);
     p->asked_at = 0;
     p->was_wanted = false;
+    p->seen_awake = 0;
     if (w != nullptr) seen.by((call & 1) != 0 ? seen.now + k_call_ns : p->unmoved_since + s.slice_ns);
     return;
   }
   if (w == nullptr) return;
   if (!p->queue.empty() && s.idle_p_count.load(std::memory_order_relaxed) != 0) {
     seen.stranded = true;
+    chaos_step();
     if (take_over_queue(s, p, true)) wake_if_needed(s);
   }
   if ((call & 1) != 0) {

@@ -11,6 +11,7 @@
 #include "os/cycle_clock.h"
 #include "os/futex.h"
 #include "os/spinlock.h"
+#include "os/thread_state.h"
 #include "os/untracked.h"
 #include "sched/run_queue.h"
 #include "timer/timer_heap.h"
@@ -109,6 +110,8 @@ struct alignas(k_cache_line) processor : untracked {
   std::int64_t look_at_thread_at = 0;
   std::int64_t asked_at = 0;
   bool was_wanted = false;
+  int seen_awake = 0;     // looks at the holder's thread in a row
+  thread_look last_look;  // at the holder's thread
 };
 
 // Bits of worker::attention: reasons why the next entry into the runtime takes the slow way.
@@ -118,6 +121,7 @@ inline constexpr std::uint32_t k_attn_stop = 4;      // the run has ended: go no
 inline constexpr std::uint32_t k_attn_no_p = 8;      // the P was taken: get one before anything else
 inline constexpr std::uint32_t k_attn_fence = 32;    // no membarrier here: every entry needs a fence of its own
 inline constexpr std::uint32_t k_attn_retired = 16;  // the P is beyond GOMAXPROCS now: give it up
+inline constexpr std::uint32_t k_attn_forked = 128;  // this is the child of a fork: no other thread is there
 inline constexpr std::uint32_t k_attn_yield = 64;    // others wait: stop in place on the way out
 
 // What must happen once a goroutine has left its stack, done first thing by who goes on: give a lock back, or fn(arg).
@@ -180,7 +184,7 @@ struct alignas(k_cache_line) worker : untracked {
   // Sysmon's notes on it while it is away.
   std::int64_t look_at = 0;
   std::int64_t look_delay = 0;
-  std::uint64_t went_to_sleep = 0;
+  thread_look last_look;
 
   scheduler* sched = nullptr;  // Constant after construction.
   int index = 0;

@@ -1,9 +1,13 @@
 // The reports of fatal errors, panics and deadlocks have Go's shape: the golden reports go-deadlock, go-panic,
-// go-unlock and go-goexit, with C++ names in their frames. Layer: tests, through the public headers.
+// go-unlock, go-goexit and go-thread-exhaustion, with C++ names in their frames. Layer: tests, through the public
+// headers.
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <regex>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 
@@ -164,6 +168,64 @@ TEST(fatal_report, of_a_main_that_called_goexit_has_no_stack) {
   const auto result = run_child("exits_main");
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.output, "fatal error: no goroutines (main called runtime.Goexit) - deadlock!\n");
+}
+
+// A thread that is no goroutine's finds no way to go on: its own stack, then all goroutines as the runtime sees them.
+void expect_runtime_report(const report_text& r, const std::string& message) {
+  EXPECT_TRUE(std::regex_match(r.message, std::regex(message))) << r.message;
+  ASSERT_GE(r.blocks.size(), 2u);
+  EXPECT_EQ(r.blocks[0].header, "runtime stack:");
+  EXPECT_FALSE(r.blocks[0].functions.empty());
+  EXPECT_NE(r.blocks[0].places[0].find(" fp=0x"), std::string::npos) << r.blocks[0].places[0];
+  EXPECT_TRUE(std::regex_match(r.blocks[1].header, std::regex(R"(goroutine 1 gp=0x[0-9a-f]+ m=.* \[.+\]:)")))
+      << r.blocks[1].header;
+}
+
+void block_at_once(int calls) {
+  std::counting_semaphore<> never(0);
+  pirn::wait_group wg;
+  for (int i = 0; i < calls; ++i) {
+    wg.go([&] { pirn::runtime::blocking([&] { never.acquire(); }); });
+  }
+  wg.wait();
+}
+
+PIRN_CHILD(too_many_threads) {
+  return pirn::run(with_procs(1), [] {
+    pirn::runtime::set_max_threads(10);
+    block_at_once(20);
+  });
+}
+TEST(thread_exhaustion, is_reported_with_all_goroutines) {
+  const report_text r = report_of("too_many_threads");
+  expect_runtime_report(r, "runtime: program exceeds 10-thread limit\nfatal error: thread exhaustion\n\n");
+  EXPECT_GE(r.blocks.size(), 20u);
+}
+
+// RLIMIT_NPROC does not bind root, so root becomes an unused user first; it counts the threads of the user.
+bool forbid_threads() {
+  constexpr uid_t k_unused_user = 61235;
+  if (geteuid() == 0 && setresuid(k_unused_user, k_unused_user, k_unused_user) != 0) return false;
+  const rlimit none{1, 1};
+  return setrlimit(RLIMIT_NPROC, &none) == 0;
+}
+PIRN_CHILD(no_more_threads) {
+  return pirn::run(with_procs(1), [] {
+    if (!forbid_threads()) return k_child_cannot_run;
+    block_at_once(20);
+    return 0;
+  });
+}
+TEST(thread_exhaustion, of_the_system_is_reported_with_its_reason) {
+  const auto result = run_child("no_more_threads");
+  if (result.exit_code == k_child_cannot_run) GTEST_SKIP() << "threads cannot be limited here";
+  EXPECT_EQ(result.exit_code, 2) << result.describe();
+  const report_text r = parse_report(result.output);
+  EXPECT_TRUE(r.well_formed) << r.malformed;
+  expect_runtime_report(r,
+                        "runtime: failed to create new OS thread \\(have \\d+ already; errno=11\\)\n"
+                        "runtime: may need to increase max user processes \\(ulimit -u\\)\n"
+                        "fatal error: newosproc\n\n");
 }
 
 #ifndef __SANITIZE_THREAD__  // it has a thread of its own, which might do anything

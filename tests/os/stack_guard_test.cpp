@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "sched/worker.h"
 #include "support/child.h"
 #include "support/proc.h"
+#include "support/report.h"
 #include "support/support.h"
 
 namespace {
@@ -198,9 +200,18 @@ void expect_overflow_report(const std::string& child) {
   if (k_asan) GTEST_SKIP() << "the sanitizer reports the overflow first";
   const auto result = run_child(child);
   EXPECT_EQ(result.exit_code, 2) << result.describe();
-  EXPECT_EQ(result.output.rfind("runtime: goroutine stack exceeds 49152-byte limit\nfatal error: stack overflow\n", 0),
-            0u)
-      << result.describe();
+  const report_text r = parse_report(result.output);
+  EXPECT_TRUE(r.well_formed) << r.malformed << " in " << result.describe();
+  const std::regex message(
+      "runtime: goroutine stack exceeds 49152-byte limit\n"
+      "runtime: sp=0x[0-9a-f]+ stack=\\[0x[0-9a-f]+, 0x[0-9a-f]+\\]\n"
+      "fatal error: stack overflow\n\n");
+  EXPECT_TRUE(std::regex_match(r.message, message)) << result.describe();
+  ASSERT_EQ(r.blocks.size(), 1u) << result.describe();
+  EXPECT_NE(r.blocks[0].header.find(" [running]:"), std::string::npos) << r.blocks[0].header;
+  if (child == "canary_yield_below") {
+    EXPECT_TRUE(r.blocks[0].shows("step_over(")) << result.describe();
+  }
   EXPECT_EQ(result.output.find("went on"), std::string::npos) << result.describe();
 }
 

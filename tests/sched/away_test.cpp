@@ -139,6 +139,7 @@ TEST_P(away, a_run_ends_beside_calls_that_have_not) {
   std::atomic<bool> main_is_over{false};
   std::thread later([&] {
     spin_until([&] { return main_is_over.load(); });
+    spin_until([] { return pirn::runtime::num_goroutine() <= 3; });  // main has ended, and the run with it
     const char c[3] = {};
     EXPECT_EQ(write(p.end[1], c, 3), 3);
   });

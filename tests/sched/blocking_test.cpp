@@ -6,6 +6,7 @@
 #include <atomic>
 #include <barrier>
 #include <condition_variable>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <semaphore>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/child.h"
 #include "support/proc.h"
 #include "support/support.h"
 
@@ -171,20 +173,59 @@ TEST_P(blocking, holders_of_std_locks_do_not_stop_the_rest) {
   });
 }
 
+// Nobody waits for it: neither the others nor, beyond its grace, the end of the run. It is no deadlock either, as the
+// call might come back.
+PIRN_CHILD(blocks_for_ever) {
+  pirn::config c = with_procs(1);
+  c.shutdown_grace = 10ms;
+  c.lock_main_thread = true;  // run() cannot return before its own thread does
+  return pirn::run(c, [] {
+    int silent[2];
+    if (pipe(silent) != 0) return 1;
+    std::atomic<bool> in_call{false};
+    pirn::go([&in_call, end = silent[0]] {
+      pirn::runtime::blocking([&] {
+        in_call = true;
+        char b = 0;
+        if (read(end, &b, 1) >= 0) std::printf("came back\n");
+      });
+    });
+    yield_until([&] { return in_call.load(); });
+    const pirn::chan<int> from_another;
+    pirn::go([from_another] { from_another.send(5); });
+    pirn::sleep_for(20ms);  // the process is idle but for the call
+    return from_another.recv().value();
+  });
+}
+TEST(blocking_for_ever, stops_neither_the_others_nor_the_end_of_the_run) {
+  const auto result = run_child("blocks_for_ever");
+  EXPECT_EQ(result.exit_code, 5) << result.describe();
+  EXPECT_EQ(result.output, "");
+}
+
 TEST(blocking_at_exit, run_ends_after_calls_that_are_in_flight) {
   std::atomic<bool> in_call{false};
+  std::atomic<bool> over{false};
   std::atomic<int> went_on{0};
-  pirn::run(with_procs(1), [&] {
+  std::thread later([&] {
+    spin_until([&] { return in_call.load(); });
+    spin_until([] { return pirn::runtime::num_goroutine() <= 1; });  // main has ended, and the run with it
+    over = true;
+  });
+  pirn::config c = with_procs(1);
+  c.shutdown_grace = 30s;
+  pirn::run(c, [&] {
     pirn::go([&] {
       pirn::runtime::blocking([&] {
         in_call = true;
-        usleep(2000);
+        spin_until([&] { return over.load(); });
       });
       pirn::runtime::gosched();
       ++went_on;
     });
     yield_until([&] { return in_call.load(); });
   });
+  later.join();
   run_on(1, [] { let_others_run(); });
   EXPECT_EQ(went_on, 0) << "an abandoned goroutine came back from its call and ran on";
 }

@@ -113,7 +113,7 @@ TEST_P(in_place, gets_on_beside_goroutines_that_are_always_ready) {
 }
 
 TEST_P(in_place, stays_on_its_thread_with_all_that_belongs_to_it) {
-  static thread_local int mine = 0;
+  static thread_local std::atomic<int> mine = 0;  // to ThreadSanitizer two goroutines on one thread race
   run([] {
     std::atomic<bool> stop{false};
     pirn::wait_group wg;
@@ -223,6 +223,7 @@ TEST_P(in_place, the_end_of_a_run_lets_them_go) {
   std::atomic<bool> main_is_over{false};
   std::thread later([&] {
     spin_until([&] { return main_is_over.load(); });
+    spin_until([] { return pirn::runtime::num_goroutine() <= GetParam() + 2; });  // main has ended, and the run with it
     stop = true;
   });
   pirn::config c = with_procs(GetParam());

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "support/debug_setting.h"
 #include "support/seed.h"
 #include "support/support.h"
 
@@ -18,9 +19,7 @@ namespace {
 using namespace pirn_test;
 
 class hogs : public on_procs {
- protected:
-  void SetUp() override { setenv("PIRN_DEBUG", "preemptslice=200", 1); }
-  void TearDown() override { unsetenv("PIRN_DEBUG"); }
+  const debug_setting short_slices_{"preemptslice=200"};
 };
 PIRN_TEST_ON_PROCS(hogs);
 

@@ -1,8 +1,10 @@
-/* Entries and holds: src/sched/entry.h, entry.cpp, steal.cpp (take_over_queue), locked.cpp; essay "Entries". Checked by
+/* Entries and holds: src/sched/entry.h, entry.cpp, steal.cpp (take_over_queue); essay "Entries". Checked by
  * run_models.sh.
  *
- * Threads: the worker W, whose goroutine calls into the runtime, and gives its P up and gets it again later, with or
- * without a call between that borrows it, in any order; two thieves (a spinner and sysmon); another worker that takes W's P while it is idle.
+ * Threads: the worker W, whose goroutine calls into the runtime; at the end of a call it may give its P up, wait for
+ * it outside, and become inside again other than by enter(), as stop_in_place() and a thread that begins do (in_place.pml
+ * has the handler and the queue of those that wait); two thieves (a spinner and sysmon); another worker that takes W's
+ * P while it is idle. How a P is taken from who is in a call is away.pml's.
  *
  * Properties: never two at once who act as owner of the P's queue; whoever acts sees what the one before left; W is kept
  * waiting only while a thief acts (no thread is stuck at the end).
@@ -10,7 +12,7 @@
  * The look that wait_while_held() takes before it returns is not needed where enter_slow() called it, which looks once
  * more by itself; the other callers rely on it. The mutant NO_LOOK_AFTER_HOLD leaves both out.
  *
- * MUTANTS: NO_HEAVY_BARRIER NO_LOOK_AFTER_HOLD NO_P_CHECK LEAVE_THEN_HAND_ON END_WITHOUT_LOOK
+ * MUTANTS: NO_HEAVY_BARRIER NO_LOOK_AFTER_HOLD NO_P_CHECK LEAVE_THEN_HAND_ON BACK_WITHOUT_LOOK
  */
 #define N_THREADS 4
 #define W 0
@@ -27,7 +29,6 @@
 
 /* W's worker::attention, changed by locked instructions only. */
 bool hold = 0;
-bool blocking = 0;
 /* The P is on the idle list; guarded by scheduler::mu, a locked instruction on either side. */
 bool p_idle = 0;
 
@@ -69,76 +70,48 @@ inline hand_on() {
   atomic { DRAINED(W) -> p_idle = 1 }
 }
 
-inline take_p_back() {
-  atomic { DRAINED(W) && p_idle -> p_idle = 0 }
-  ST(W, HAS_P, 1);
-  ST(W, HOLDER, 1)
-}
-
 /* [EN-1]; the light barrier is nothing. */
 inline enter() {
   ST(W, INSIDE, 1);
-  if
-  :: hold || blocking ->
-    do
-    :: hold ->
-      wait_while_held();
+  do
+  :: hold ->
+    wait_while_held()
 #ifdef NO_LOOK_AFTER_HOLD
-      if
-      :: blocking -> take_p_back()
-      :: else
-      fi;
-      break
+    ; break
 #endif
-    :: !hold && blocking -> take_p_back(); break
-    :: !hold && !blocking -> break
-    od
-  :: else
-  fi
-}
-
-inline leave() {
-#ifdef LEAVE_THEN_HAND_ON
-  ST(W, INSIDE, 0);
-  if
-  :: blocking ->
-    ST(W, INSIDE, 1);
-    hand_on();
-    ST(W, INSIDE, 0)
-  :: else
-  fi
-#else
-  if
-  :: blocking -> hand_on()
-  :: else
-  fi;
-  ST(W, INSIDE, 0) /* [EN-3] */
-#endif
+  :: !hold -> break
+  od;
+  skip /* spin wants no jump into a d_step */
 }
 
 inline call_in() {
   enter();
   act_as_owner(W);
-  leave()
+  ST(W, INSIDE, 0) /* [EN-3] */
 }
 
-inline begin_blocking() {
+/* The P goes while W is inside, and it waits outside. */
+inline call_in_and_stop() {
   enter();
-  atomic { DRAINED(W) -> blocking = 1 }
+  act_as_owner(W);
+#ifdef LEAVE_THEN_HAND_ON
+  ST(W, INSIDE, 0);
   hand_on();
-  ST(W, INSIDE, 0)
-}
-
-inline end_blocking() {
+#else
+  hand_on();
+  ST(W, INSIDE, 0);
+#endif
+  atomic { DRAINED(W) && p_idle -> p_idle = 0 }
   ST(W, INSIDE, 1);
-  atomic { DRAINED(W) -> blocking = 0 }
-#ifndef END_WITHOUT_LOOK
+#ifndef BACK_WITHOUT_LOOK
   if
   :: hold -> wait_while_held()
   :: else
   fi;
 #endif
-  take_p_back();
+  skip;
+  ST(W, HAS_P, 1);
+  ST(W, HOLDER, 1);
   act_as_owner(W);
   ST(W, INSIDE, 0)
 }
@@ -152,12 +125,7 @@ proctype goroutine() {
     round++;
     if
     :: call_in()
-    :: begin_blocking();
-      if
-      :: call_in()
-      :: skip
-      fi;
-      end_blocking()
+    :: call_in_and_stop()
     fi
   od
 }
