@@ -41,7 +41,7 @@ int probe(arguments args) {
 void judge(trial& t) {
   constexpr int calls = 200;
   constexpr int at_once = 8;
-  const int ms = t.pick(300, 40);
+  const int ms = t.pick(200, 40);
   t.ran(text("%d x blocking(sleep %d ms), all at once and %d at once", calls, ms, at_once));
   const std::string n = std::to_string(calls);
   const paired slow = t.beside(1, {n, std::to_string(ms), "0"});

@@ -12,7 +12,7 @@ void judge(trial& t) {
   const std::unique_ptr<cpu_quota> group = quota_or_skip(t);
   if (!group) return;
   group->set(1);
-  const int ms = t.pick(2000, 600);
+  const int ms = t.pick(2000, 400);
   t.ran(text("a service under a real quota of 1 CPU for %d ms each: gomaxprocs 100, 2 and the default", ms));
   const double hard = run_in_group(t, group->directory(), {"procs_100", "100"}, ms).pirn.number("p99_ms");
   const double two = run_in_group(t, group->directory(), {"procs_2", "2"}, ms).pirn.number("p99_ms");

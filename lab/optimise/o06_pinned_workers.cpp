@@ -22,16 +22,38 @@ constexpr auto k_between = 100ms;
 
 void native_call() { std::this_thread::sleep_for(50ms); }
 
+// Calls come in bursts from outside of the runtime, as they would over a network: from a thread of their own.
 struct load {
+  std::chrono::milliseconds warm_up;
+  std::chrono::milliseconds watched;
   int calls = 0;
   std::atomic<int> done{0};
 
-  // Bursts of calls until `time` has passed.
+  // Warm up, then watch the threads. Start is given each call. Returns when the last call has been started.
   template <typename Start>
-  void come(std::chrono::milliseconds time, const Start& start) {
-    const auto began = pirn::now();
+  thread_watch::range come(const Start& start) {
+    thread_watch threads;
+    thread_watch::range seen{};
+    const pirn::chan<void> over;
+    std::thread clients([&] {
+      bursts(warm_up, start);
+      threads.restart();
+      bursts(watched, start);
+      seen = threads.seen();
+      over.close();
+    });
+    over.recv();
+    clients.join();
+    return {seen.least - 1, seen.most - 1};  // without the clients'
+  }
+  void require_done() const { require(done == calls, "a call was lost"); }
+
+ private:
+  template <typename Start>
+  void bursts(std::chrono::milliseconds time, const Start& start) {
+    const auto began = std::chrono::steady_clock::now();
     for (auto next = began; next < began + time; next += k_between) {
-      pirn::sleep_until(next);
+      std::this_thread::sleep_until(next);
       for (int i = 0; i < k_burst; ++i) {
         ++calls;
         start([this] {
@@ -41,44 +63,30 @@ struct load {
       }
     }
   }
-  void require_done() const { require(done == calls, "a call was lost"); }
 };
 
-// Both forms are watched after a while under the same load.
-void a_thread_for_each(std::chrono::milliseconds warm, std::chrono::milliseconds time, thread_watch& threads) {
-  load l;
+thread_watch::range a_thread_for_each(load& l) {
   pirn::wait_group wg;
-  const auto start = [&wg](auto call) { wg.go([call] { pirn::runtime::blocking(call); }); };
-  l.come(warm, start);
-  threads.restart();
-  l.come(time, start);
+  const thread_watch::range seen = l.come([&wg](auto call) { wg.go([call] { pirn::runtime::blocking(call); }); });
   wg.wait();
-  l.require_done();
+  return seen;
 }
 
-void by_workers(std::chrono::milliseconds warm, std::chrono::milliseconds time, thread_watch& threads) {
-  load l;
-  {
-    pinned_pool pool(k_workers, native_call);
-    const auto start = [&pool](auto call) { pool.submit(call); };
-    l.come(warm, start);
-    threads.restart();
-    l.come(time, start);
-  }
-  l.require_done();
+thread_watch::range by_workers(load& l) {
+  pinned_pool pool(k_workers, native_call);
+  return l.come([&pool](auto call) { pool.submit(call); });
 }
 
 // Arguments: POOLED, MS to warm up, MS to watch.
 int probe(arguments args) {
   const auto form = int_argument(args, 0) != 0 ? by_workers : a_thread_for_each;
-  const std::chrono::milliseconds warm(int_argument(args, 1));
-  const std::chrono::milliseconds time(int_argument(args, 2));
-  return pirn::run([=] {
-    thread_watch threads;
-    form(warm, time, threads);
+  load l{std::chrono::milliseconds(int_argument(args, 1)), std::chrono::milliseconds(int_argument(args, 2))};
+  return pirn::run([&] {
+    const thread_watch::range threads = form(l);
+    l.require_done();
     emit("gomaxprocs", pirn::runtime::gomaxprocs());
-    emit("least_threads", static_cast<double>(threads.seen().least));
-    emit("most_threads", static_cast<double>(threads.seen().most));
+    emit("least_threads", static_cast<double>(threads.least));
+    emit("most_threads", static_cast<double>(threads.most));
   });
 }
 

@@ -52,7 +52,7 @@ void judge(trial& t) {
   const int cpus = std::min(2, std::max(1, allowed_cpus() / 2));
   group->set(cpus);
   const int repeats = t.pick(3, 1);
-  const std::vector<std::string> args{std::to_string(t.pick(200000000, 80000000))};
+  const std::vector<std::string> args{std::to_string(t.pick(150000000, 80000000))};
   t.ran(
       text("%d goroutines that compute, under a real quota of %d CPU%s: gomaxprocs %d and the default, in turns, %d "
            "programs each",

@@ -57,7 +57,7 @@ int probe(arguments args) {
 
 void judge(trial& t) {
   const int repeats = t.pick(3, 1);
-  const int n = t.pick(100000, 20000);
+  const int n = t.pick(50000, 10000);
   t.ran(
       text("%d jobs, every 64th a hundred times as long, for %d workers: locked to threads and not, in turns, "
            "%d fresh programs",

@@ -80,6 +80,7 @@ struct found {
 found run_sessions(int sessions, int items, bool bound) {
   native::wrong_thread.store(0, std::memory_order_relaxed);
   std::vector<std::unique_ptr<session>> all;
+  all.reserve(static_cast<std::size_t>(sessions));
   for (int i = 0; i < sessions; ++i) all.push_back(std::make_unique<session>(bound));
   std::atomic<bool> over{false};
   pirn::wait_group others;
