@@ -6,7 +6,7 @@
 namespace pirn::rt {
 
 // Who has been on a CPU for so long since he slept, if he did, is no longer in the call in which he slept.
-inline constexpr std::int64_t k_computing_ns = 20'000;
+inline constexpr std::int64_t k_computing_ns = 100'000;
 
 // Values of worker::stop_asked.
 inline constexpr std::uint32_t k_stop_on_p = 1;  // give the P up, if it is still the slice of worker::stop_tick
