@@ -1,5 +1,5 @@
-// How often a long test does its thing: a little in the ordinary suite, all of it in the nightly one, whose test entries
-// set PIRN_TEST_NIGHTLY (tests/CMakeLists.txt). Layer: tests.
+// How often a long test does its thing: a little in the ordinary suite, all of it in the nightly one, whose test
+// entries set PIRN_TEST_NIGHTLY (tests/CMakeLists.txt). Layer: tests.
 #pragma once
 
 #include <cstdlib>
