@@ -68,7 +68,7 @@ paired run_in_group(trial& t, const std::string& group, const quota_run& which, 
   how.control_group = group;
   how.environment = {{"GOMAXPROCS", which.gomaxprocs.empty() ? std::nullopt : std::optional(which.gomaxprocs)}};
   if (which.cpus != 0) how.environment.emplace_back(k_pretended_cpus, std::to_string(which.cpus));
-  const paired both = t.beside(1, {std::to_string(k_clients), std::to_string(ms)}, how);
+  paired both = t.beside(1, {std::to_string(k_clients), std::to_string(ms)}, how);
   t.record(both, which.name + "_");
   return both;
 }
