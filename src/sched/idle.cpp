@@ -72,7 +72,7 @@ namespace {
 void list_worker_locked(scheduler& s, worker* w) noexcept {
   w->prev_idle = nullptr;
   w->next_idle = s.idle_workers;
-  if (s.idle_workers != nullptr) s.idle_workers->prev_idle = w;
+  (s.idle_workers != nullptr ? s.idle_workers->prev_idle : s.last_idle_worker) = w;
   s.idle_workers = w;
   w->on_idle_list = true;
   ++s.idle_worker_count;
@@ -84,8 +84,10 @@ void unlist_worker_locked(scheduler& s, worker* w) noexcept {
   } else {
     s.idle_workers = w->next_idle;
   }
-  if (w->next_idle != nullptr) w->next_idle->prev_idle = w->prev_idle;
+  (w->next_idle != nullptr ? w->next_idle->prev_idle : s.last_idle_worker) = w->prev_idle;
   w->on_idle_list = false;
+  if (w->lingers) --s.lingering_workers;
+  w->lingers = false;
   --s.idle_worker_count;
   if (s.timekeeper == w) s.timekeeper = nullptr;
 }
@@ -111,16 +113,36 @@ void accept(worker* w) noexcept {
 // A thread that nobody has needed for so long ends, if there are others.
 constexpr std::int64_t k_linger_ns = 500'000'000;
 
-// Every idle P may need a thread, and one more is kept: threads that get stuck in a call come one by one. The caller of
-// run() cannot end. Idle threads of which the one or the other may end by this rule look for themselves, each once.
+// Every idle P may need a thread, and one more is kept: threads that get stuck in a call come one by one.
+bool too_many_idle_locked(const scheduler& s) noexcept {
+  return s.idle_worker_count > static_cast<std::uint32_t>(s.idle_p_count.load(std::memory_order_relaxed)) + 1;
+}
+
+// Ends one that has lingered and was needed then, if it no longer is. The caller of run() cannot end, and who keeps the
+// time does not look at all, so each that begins to sleep asks for this: the last one may be one of these.
+void end_one_that_lingers_locked(scheduler& s) noexcept {
+  if (PIRN_LIKELY(s.lingering_workers == 0) || !too_many_idle_locked(s)) return;
+  worker* w = s.last_idle_worker;  // the oldest
+  while (!w->lingers) w = w->prev_idle;
+  unlist_worker_locked(s, w);
+  w->must_end = true;
+  w->wake.signal();  // with no P
+}
+
+// Once w has waited for work for a while: whether it ends.
 bool end_if_superfluous(worker* w) noexcept {
   scheduler& s = *w->sched;
   s.mu.lock();
-  const auto needed = static_cast<std::uint32_t>(s.idle_p_count.load(std::memory_order_relaxed)) + 1;
-  const bool end = w->on_idle_list && w->index != 0 && s.timekeeper != w && s.idle_worker_count > needed;
+  const bool end = w->on_idle_list && w->index != 0 && too_many_idle_locked(s);
   if (end) {
     unlist_worker_locked(s, w);
     w->must_end = true;
+  } else if (w->on_idle_list) {
+    end_one_that_lingers_locked(s);
+    if (w->index != 0 && !w->lingers) {
+      w->lingers = true;
+      ++s.lingering_workers;
+    }
   }
   s.mu.unlock();
   return end;
@@ -209,6 +231,7 @@ void sleep_without_p(worker* w) noexcept {
     return;
   }
   list_worker_locked(s, w);
+  end_one_that_lingers_locked(s);
   s.mu.unlock();
   sleep_without_time(w);
 }
@@ -223,6 +246,7 @@ void go_idle(worker* w) noexcept {
   push_idle_p_locked(s, w->p);
   w->p = nullptr;
   list_worker_locked(s, w);
+  end_one_that_lingers_locked(s);
   if (w->spinning) {
     w->spinning = false;
     s.spinning.fetch_sub(1, std::memory_order_seq_cst);

@@ -40,7 +40,9 @@ struct scheduler : untracked {
   global_queue global;
   std::atomic<std::uint32_t> global_count{0};
   processor* idle_ps = nullptr;
-  worker* idle_workers = nullptr;
+  worker* idle_workers = nullptr;  // the one that has slept the shortest first
+  worker* last_idle_worker = nullptr;
+  std::uint32_t lingering_workers = 0;
   std::vector<worker*> workers;                   // every one that ever was; freed with the run
   std::vector<std::unique_ptr<processor>> procs;  // reserved to k_max_procs: never moves
   std::atomic<int> proc_slots{0};                 // procs.size(), readable without mu

@@ -163,7 +163,7 @@ struct alignas(k_cache_line) worker : untracked {
   bool spinning = false;
   goroutine* locked_g = nullptr;         // the goroutine bound to this thread
   stack* own_mapping_to_free = nullptr;  // a finished goroutine's, kept until nobody runs on it
-  bool must_end = false;                 // its locked goroutine has ended, and the thread with it
+  bool must_end = false;  // its locked goroutine has ended, and the thread with it; or, written before wake, it is idle
 
   // How it is woken: with the P it is to run, written before wake.signal().
   thread_event wake;
@@ -173,6 +173,7 @@ struct alignas(k_cache_line) worker : untracked {
   worker* next_idle = nullptr;
   worker* prev_idle = nullptr;
   bool on_idle_list = false;
+  bool lingers = false;  // has slept for long, and was needed then
   std::int64_t sleeps_until = k_forever;
   worker* next_in_place = nullptr;
   worker* next_ended = nullptr;

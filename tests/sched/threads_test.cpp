@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <thread>
 
 #include "support/child.h"
+#include "support/nightly.h"
 #include "support/proc.h"
 #include "support/support.h"
 
@@ -58,6 +60,36 @@ TEST_P(threads, end_when_nobody_needs_them) {
       std::printf("%d threads for %d calls, %.2f s after them %d\n", most, k_calls, took.count(),
                   pirn::runtime::num_thread());
     }
+  });
+}
+
+// Those that come back last find others that were needed when they looked.
+TEST_P(threads, of_long_calls_end_as_well) {
+  run([] {
+    const int calls = times_for(20, 200);
+    const auto length = std::chrono::milliseconds(times_for(600, 1000));
+    pirn::wait_group wg;
+    for (int i = 0; i < calls; ++i) {
+      wg.go([&] { pirn::runtime::blocking([&] { std::this_thread::sleep_for(length); }); });
+    }
+    int most = 0;
+    pirn::wait_group watch;
+    std::atomic<bool> done{false};
+    watch.go([&] {
+      while (!done) {
+        most = std::max(most, pirn::runtime::num_thread());
+        pirn::sleep_for(10ms);
+      }
+    });
+    wg.wait();
+    done = true;
+    watch.wait();
+    EXPECT_GE(most, calls);
+    const auto all_done = std::chrono::steady_clock::now();
+    while (pirn::runtime::num_thread() > GetParam() + 3) pirn::sleep_for(10ms);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - all_done;
+    std::printf("%d threads for %d calls, %.2f s after them %d\n", most, calls, took.count(),
+                pirn::runtime::num_thread());
   });
 }
 
