@@ -42,6 +42,7 @@ TEST_P(in_place, others_run_beside_more_of_them_than_procs) {
   run([] {
     std::atomic<bool> stop{false};
     std::vector<pirn::join_handle<long>> hogs;
+    hogs.reserve(static_cast<std::size_t>(GetParam()) + 3);
     for (int i = 0; i < GetParam() + 3; ++i) hogs.push_back(pirn::spawn([&] { return compute_until(stop); }));
     sleep_a_few_times();
     int counted = 0;
@@ -200,6 +201,7 @@ TEST_P(in_place, sleeps_of_neighbours_are_not_cut_short) {
     pirn::wait_group wg;
     for (int i = 0; i < GetParam() + 1; ++i) wg.go([&] { compute_until(stop); });
     std::vector<pirn::join_handle<int>> sleepers;
+    sleepers.reserve(3);
     for (int i = 0; i < 3; ++i) {
       sleepers.push_back(pirn::spawn([] {
         int cut = 0;
