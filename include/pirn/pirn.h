@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pirn/chan.h"
+#include "pirn/context.h"
 #include "pirn/go.h"
 #include "pirn/runtime.h"
 #include "pirn/select.h"

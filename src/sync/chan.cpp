@@ -410,10 +410,7 @@ chan_status chan_try_recv(chan_core* c, void* slot) {
   return chan_status::ok;
 }
 
-namespace {
-
-// False when it was closed already.
-bool close_once(chan_core* c) {
+bool chan_close_once(chan_core* c) noexcept {
   const entry e;
   chan_waiter* woken = nullptr;
   chan_waiter** tail = &woken;
@@ -437,11 +434,9 @@ bool close_once(chan_core* c) {
   return true;
 }
 
-}  // namespace
-
 void chan_close(chan_core* c) {
   if (c == nullptr) throw nil_channel("close of nil channel");
-  if (!close_once(c)) throw closed_channel("close of closed channel");
+  if (!chan_close_once(c)) throw closed_channel("close of closed channel");
 }
 
 }  // namespace pirn::detail
