@@ -44,4 +44,20 @@ void cancellation::leave(left_at_end_of_run& self) noexcept {
   if (c.linked) c.by_->remove(c);
 }
 
+void wait_until_canceled(cancel_node* by, const park_kind& kind) {
+  wait_queue alone;
+  const entry e;
+  queued_waiter w(e.current());
+  w.queue = &alone;
+  cancellation c(by, w, withdraw_queued, &w);
+  if (!c.begin()) return;
+  lock_of(alone).lock();
+  if (c.asked()) {
+    lock_of(alone).unlock();
+    return;
+  }
+  push_back(alone, w);
+  suspend(w, kind, &w, lock_of(alone));
+}
+
 }  // namespace pirn::detail

@@ -1,4 +1,4 @@
-// Waits that a context ends: the one shape for all of them. Layer: sync.
+// Waits that a context ends: the one shape for all of them. Layer: sync. Model: docs/internals/models/cancel.pml.
 //
 // Whoever waits stands in a queue as ever, and nothing of that queue knows of contexts. Beside it lies a `cancellation`
 // on the same stack, in the context's list. Who cancels finds it there, under the context's lock, and calls its
@@ -22,6 +22,7 @@
 
 #include "g/goroutine.h"
 #include "sync/context_nodes.h"
+#include "sync/wait_queue.h"
 
 namespace pirn::detail {
 
@@ -66,5 +67,8 @@ class cancellation final : context_child, rt::left_at_end_of_run {
   bool withdrawn_ = false;          // by who withdrew it, before he resumes it
   bool begun_ = false;              // owner only
 };
+
+// Waits for nothing else, if by is null for ever. REQUIRES: outside. `kind` has unlink_queued.
+void wait_until_canceled(cancel_node* by, const rt::park_kind& kind);
 
 }  // namespace pirn::detail

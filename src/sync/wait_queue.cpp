@@ -34,4 +34,8 @@ bool unlink_queued(goroutine*, void* node) noexcept {
   return true;
 }
 
+bool withdraw_queued(goroutine* g, void* node) noexcept {
+  return static_cast<queued_waiter*>(node)->queue != nullptr && unlink_queued(g, node);
+}
+
 }  // namespace pirn::detail

@@ -83,5 +83,7 @@ void resume_all(queued_waiter* list) noexcept;
 
 // For park_kind::unlink of what has nothing else to put right; the object is the node.
 bool unlink_queued(rt::goroutine* g, void* node) noexcept;
+// For a cancellation: as above, but who was cut off waits on. REQUIRES: the node has its queue's address already.
+bool withdraw_queued(rt::goroutine* g, void* node) noexcept;
 
 }  // namespace pirn::detail
