@@ -88,7 +88,7 @@ std::error_code barrier_core::wait(const pirn::context& ctx, std::uint64_t phase
 bool barrier_core::wait_unless_canceled(std::uint64_t phase, cancel_node* by) {
   const entry e;
   queued_waiter w(e.current());
-  w.queue = &queue_;
+  w.queue.store(&queue_, std::memory_order_relaxed);
   cancellation c(by, w, withdraw_queued, &w);
   if (!c.begin()) return false;
   spinlock& lock = lock_of(queue_);

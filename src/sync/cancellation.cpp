@@ -48,7 +48,7 @@ void wait_until_canceled(cancel_node* by, const park_kind& kind) {
   wait_queue alone;
   const entry e;
   queued_waiter w(e.current());
-  w.queue = &alone;
+  w.queue.store(&alone, std::memory_order_relaxed);
   cancellation c(by, w, withdraw_queued, &w);
   if (!c.begin()) return;
   lock_of(alone).lock();

@@ -51,11 +51,11 @@ struct semaphore_access {
   }
   static bool unlink(goroutine*, void* node) noexcept {
     auto& r = *static_cast<request*>(node);
-    return r.queue == nullptr || take_back(r, true);
+    return r.queue.load(std::memory_order_relaxed) == nullptr || take_back(r, true);
   }
   static bool withdraw(goroutine*, void* node) noexcept {
     auto& r = *static_cast<request*>(node);
-    return r.queue != nullptr && take_back(r, false);
+    return r.queue.load(std::memory_order_relaxed) != nullptr && take_back(r, false);
   }
 };
 
@@ -97,7 +97,7 @@ bool semaphore::acquire_unless_canceled(std::ptrdiff_t n, detail::cancel_node* b
   }
   const entry e;
   request r(e.current(), *this, n);
-  r.queue = &queue_;
+  r.queue.store(&queue_, std::memory_order_relaxed);
   detail::cancellation c(by, r, detail::semaphore_access::withdraw, &r);
   if (!c.begin()) return false;
   spinlock& lock = lock_of(queue_);

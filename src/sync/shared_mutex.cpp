@@ -224,7 +224,7 @@ struct shared_mutex_access {
   // The rest of giving up is done by the writer itself: abandon_lock().
   static bool withdraw_writer(goroutine*, void* node) noexcept {
     auto& w = *static_cast<writer_node*>(node);
-    if (w.queue == nullptr) return false;
+    if (w.queue.load(std::memory_order_relaxed) == nullptr) return false;
     spinlock& lock = lock_of(w.of.queue_);
     lock.lock();
     const bool mine = w.queued;
@@ -247,7 +247,7 @@ struct shared_mutex_access {
 
   static bool unlink_writer(goroutine*, void* node) noexcept {
     auto& w = *static_cast<writer_node*>(node);
-    if (w.queue == nullptr) return true;
+    if (w.queue.load(std::memory_order_relaxed) == nullptr) return true;
     shared_mutex& m = w.of;
     taken_waiters served;
     lock_of(m.queue_).lock();
@@ -366,7 +366,8 @@ struct shared_mutex_access {
       give_table_back(t);
     }
     lock_of(m.queue_).lock();
-    if (m.writer_ != nullptr) m.writer_->queue = nullptr;  // cut off, as the readers in the queue
+    if (m.writer_ != nullptr)
+      m.writer_->queue.store(nullptr, std::memory_order_relaxed);  // cut off, as the readers in the queue
     lock_of(m.queue_).unlock();
   }
 };
@@ -424,7 +425,7 @@ bool shared_mutex::lock_unless_canceled(detail::cancel_node* by) {
   }
   const entry e;
   access::writer_node w(e.current(), *this);
-  w.queue = &queue_;
+  w.queue.store(&queue_, std::memory_order_relaxed);
   detail::cancellation c(by, w, access::withdraw_writer, &w);
   if (!c.begin()) return false;
   const bool still_held = access::announce(*this);
@@ -490,7 +491,7 @@ bool detail::shared_mutex_access::lock_shared_unless_canceled(shared_mutex& m, c
     if (m.try_lock_shared_slow()) return true;
     const entry e;
     detail::queued_waiter r(e.current());
-    r.queue = &m.queue_;
+    r.queue.store(&m.queue_, std::memory_order_relaxed);
     detail::cancellation c(by, r, withdraw_queued, &r);
     if (!c.begin()) return false;
     spinlock& lock = lock_of(m.queue_);

@@ -112,7 +112,7 @@ bool sleep_on_thread(cancel_node* by, std::int64_t when) {
   wait_queue alone;
   const entry e;
   queued_waiter w(nullptr);
-  w.queue = &alone;
+  w.queue.store(&alone, std::memory_order_relaxed);
   cancellation c(by, w, withdraw_queued, &w);
   if (!c.begin()) return false;
   spinlock& lock = lock_of(alone);
