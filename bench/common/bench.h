@@ -108,6 +108,7 @@ std::span<const workload> mutex_workloads();
 std::span<const workload> sync_workloads();
 std::span<const workload> select_workloads();
 std::span<const workload> timer_workloads();
+std::span<const workload> context_workloads();
 std::span<const workload> app_workloads();
 std::span<const workload> parked_workloads();
 std::span<const workload> idle_workloads();

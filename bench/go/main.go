@@ -17,7 +17,7 @@ import (
 // families lists every workload in the order in which tables show them.
 var families = [][]workload{
 	spawnWorkloads, channelWorkloads, schedWorkloads, mutexWorkloads, syncWorkloads,
-	selectWorkloads, timerWorkloads, appWorkloads, parkedWorkloads, idleWorkloads,
+	selectWorkloads, timerWorkloads, contextWorkloads, appWorkloads, parkedWorkloads, idleWorkloads,
 }
 
 type options struct {

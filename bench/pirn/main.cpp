@@ -21,9 +21,9 @@ void inside(int procs, const std::function<void()>& body) {
 }
 
 int main_program(std::span<char*> arguments) {
-  const std::array families = {spawn_workloads(),  channel_workloads(), sched_workloads(), mutex_workloads(),
-                               sync_workloads(),   select_workloads(),  timer_workloads(), app_workloads(),
-                               parked_workloads(), idle_workloads()};
+  const std::array families = {spawn_workloads(), channel_workloads(), sched_workloads(), mutex_workloads(),
+                               sync_workloads(),  select_workloads(),  timer_workloads(), context_workloads(),
+                               app_workloads(),   parked_workloads(),  idle_workloads()};
   return bench_main({"pirn-bench", families, inside, idle_subject}, arguments);
 }
 

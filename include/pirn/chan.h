@@ -101,6 +101,17 @@ struct sender {
   // Blocks: parks while the buffer is full, or until a receiver comes. Errors: closed_channel, also when it is closed
   // while parked; the value is then destroyed. For ever on a nil channel.
   void send(T value) const { chan_send(static_cast<const Chan*>(this)->core(), &value); }
+  // The same until ctx ends: then its error, and the value was not sent; one given as rvalue is untouched. An error at
+  // once when it has ended already.
+  [[nodiscard]] std::error_code send(const context& ctx, const T& value) const
+    requires std::is_copy_constructible_v<T>
+  {
+    T copy(value);
+    return chan_send(static_cast<const Chan*>(this)->core(), ctx, &copy);
+  }
+  [[nodiscard]] std::error_code send(const context& ctx, T&& value) const {
+    return chan_send(static_cast<const Chan*>(this)->core(), ctx, &value);
+  }
   // Blocks: never. False when it would have to wait; a value given as rvalue is then untouched. Errors: closed_channel.
   bool try_send(const T& value) const
     requires std::is_copy_constructible_v<T>
@@ -116,6 +127,9 @@ struct sender {
 template <class Chan>
 struct sender<Chan, void> {
   void send() const { chan_send(static_cast<const Chan*>(this)->core(), nullptr); }
+  [[nodiscard]] std::error_code send(const context& ctx) const {
+    return chan_send(static_cast<const Chan*>(this)->core(), ctx, nullptr);
+  }
   bool try_send() const { return chan_try_send(static_cast<const Chan*>(this)->core(), nullptr); }
 };
 
@@ -134,6 +148,17 @@ struct receiver {
     recv_slot<T> slot;
     if (chan_recv(static_cast<const Chan*>(this)->core(), slot.bytes)) out.emplace(slot.take());
     return out;
+  }
+  // The same until ctx ends: then its error, and `out` is untouched. An error at once when it has ended already. Else
+  // `out` has the value, or nothing once closed and drained.
+  [[nodiscard]] std::error_code recv(const context& ctx, std::optional<T>& out) const {
+    recv_slot<T> slot;
+    bool received = false;
+    const std::error_code ended = chan_recv(static_cast<const Chan*>(this)->core(), ctx, slot.bytes, received);
+    if (ended) return ended;
+    out.reset();  // T need not be assignable
+    if (received) out.emplace(slot.take());
+    return {};
   }
   // Blocks: never.
   recv_result<T> try_recv() const {
@@ -180,6 +205,13 @@ template <class Chan>
 struct receiver<Chan, void> {
   // False once closed and drained.
   bool recv() const { return chan_recv(static_cast<const Chan*>(this)->core(), nullptr); }
+  // `received` as what recv() returns; untouched by an error.
+  [[nodiscard]] std::error_code recv(const context& ctx, bool& received) const {
+    bool got = false;
+    const std::error_code ended = chan_recv(static_cast<const Chan*>(this)->core(), ctx, nullptr, got);
+    if (!ended) received = got;
+    return ended;
+  }
   recv_result<void> try_recv() const { return {chan_try_recv(static_cast<const Chan*>(this)->core(), nullptr)}; }
 };
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -241,6 +242,8 @@ class join_handle {
   bool ready() const { return checked().done.is_set(); }
   // Parks until the goroutine has ended. Errors: std::future_error (no_state) when not valid().
   void join() { checked().done.wait(); }
+  // The same until ctx ends: then its error, and the goroutine goes on. An error at once when it has ended already.
+  [[nodiscard]] std::error_code join(const context& ctx) { return checked().done.wait(ctx); }
   // Parks until it has ended; gives its value or rethrows what left it, once.
   // Errors: goroutine_exited after goexit(); std::future_error (no_state) when not valid().
   T get() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -19,6 +20,7 @@ namespace detail {
 
 void sleep_until_instant(time_point deadline);
 void sleep_for_duration(duration d);
+std::error_code sleep_until_instant(const context& ctx, time_point deadline);
 
 struct timer_state;
 timer_state* timer_new(duration d, bool periodic);
@@ -74,6 +76,16 @@ void sleep_for(const std::chrono::duration<Rep, Period>& d) {
 template <class Clock, class Duration>
 void sleep_until(const std::chrono::time_point<Clock, Duration>& tp) {
   detail::sleep_until_instant(detail::on_own_clock(tp));
+}
+
+// The same until ctx ends: then its error. An error at once when it has ended already.
+template <class Rep, class Period>
+[[nodiscard]] std::error_code sleep_for(const context& ctx, const std::chrono::duration<Rep, Period>& d) {
+  return detail::sleep_until_instant(ctx, detail::deadline_after(detail::saturated(d)));
+}
+template <class Clock, class Duration>
+[[nodiscard]] std::error_code sleep_until(const context& ctx, const std::chrono::time_point<Clock, Duration>& tp) {
+  return detail::sleep_until_instant(ctx, detail::on_own_clock(tp));
 }
 
 // Fires once: sends the instant it was due to its channel, or runs a function on a goroutine of its own (after_func).

@@ -27,7 +27,7 @@ struct slab {
 // A copied stack, to be walked when the world goes on.
 struct copied {
   std::size_t record;
-  context ctx;
+  machine_context ctx;
   std::uintptr_t low;
   std::size_t bytes;
   std::size_t at;  // in the buffer

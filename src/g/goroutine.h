@@ -49,6 +49,12 @@ struct exception_state {
   unsigned int uncaught = 0;
 };
 
+// Something on a goroutine's stack that others can reach although it stands in no queue the goroutine waits on. At the
+// end of a run it is told to take itself out, whatever its goroutine was doing.
+struct left_at_end_of_run {
+  void (*leave)(left_at_end_of_run& self) noexcept = nullptr;
+};
+
 // What few goroutines have. Made outside the runtime, by the goroutine itself or its creator; stays with the object,
 // for the next goroutine in it, until the run ends, so that nothing is freed inside either.
 struct g_extras {
@@ -56,11 +62,12 @@ struct g_extras {
   std::size_t stack_bytes = 0;
   worker* locked_to = nullptr;
   std::uint32_t lock_count = 0;
+  left_at_end_of_run* to_leave = nullptr;  // Owner: the goroutine, inside.
 };
 
 struct alignas(k_cache_line) goroutine {
   // First line: what a switch reads and writes.
-  context ctx;
+  machine_context ctx;
   goroutine* next = nullptr;  // Owner: the queue it stands in.
   stack* stk = nullptr;
   exception_state eh;

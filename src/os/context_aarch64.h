@@ -17,7 +17,7 @@ struct fp_control {
   std::uint64_t fpcr = 0;  // round to nearest, no traps: what a process starts with
 };
 
-struct context {
+struct machine_context {
   void* sp = nullptr;
   void* fp = nullptr;
   void* pc = nullptr;
@@ -35,9 +35,9 @@ PIRN_ALWAYS_INLINE void switch_fp_control(fp_control& from, const fp_control& to
 #define PIRN_EXTRA_CLOBBERS
 #endif
 
-PIRN_ALWAYS_INLINE void switch_context(context* from, context* to) noexcept {
-  register context* leave asm("x0") = from;
-  register context* enter asm("x1") = to;
+PIRN_ALWAYS_INLINE void switch_context(machine_context* from, machine_context* to) noexcept {
+  register machine_context* leave asm("x0") = from;
+  register machine_context* enter asm("x1") = to;
   asm volatile(
       "adr x9, 1f\n\t"
       "mov x10, sp\n\t"
@@ -56,8 +56,8 @@ PIRN_ALWAYS_INLINE void switch_context(context* from, context* to) noexcept {
         "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31", "memory", "cc" PIRN_EXTRA_CLOBBERS);
 }
 
-[[noreturn]] PIRN_ALWAYS_INLINE void jump_context(context* to) noexcept {
-  register context* enter asm("x1") = to;
+[[noreturn]] PIRN_ALWAYS_INLINE void jump_context(machine_context* to) noexcept {
+  register machine_context* enter asm("x1") = to;
   asm volatile(
       "ldp x10, x29, [x1]\n\t"
       "ldr x16, [x1, #16]\n\t"

@@ -16,7 +16,7 @@ struct fp_control {
   std::uint16_t unused = 0;
 };
 
-struct context {
+struct machine_context {
   void* sp = nullptr;
   void* bp = nullptr;
   void* pc = nullptr;
@@ -36,7 +36,7 @@ PIRN_ALWAYS_INLINE void switch_fp_control(fp_control& from, const fp_control& to
 #define PIRN_EXTRA_CLOBBERS
 #endif
 
-PIRN_ALWAYS_INLINE void switch_context(context* from, context* to) noexcept {
+PIRN_ALWAYS_INLINE void switch_context(machine_context* from, machine_context* to) noexcept {
   asm volatile(
       "leaq 1f(%%rip), %%rax\n\t"
       "movq %%rsp, 0(%%rdi)\n\t"
@@ -53,7 +53,7 @@ PIRN_ALWAYS_INLINE void switch_context(context* from, context* to) noexcept {
         "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "memory", "cc" PIRN_EXTRA_CLOBBERS);
 }
 
-[[noreturn]] PIRN_ALWAYS_INLINE void jump_context(context* to) noexcept {
+[[noreturn]] PIRN_ALWAYS_INLINE void jump_context(machine_context* to) noexcept {
   asm volatile(
       "movq 0(%0), %%rsp\n\t"
       "movq 8(%0), %%rbp\n\t"

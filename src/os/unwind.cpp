@@ -25,7 +25,7 @@ void copy_stack(char* to, const char* from, std::size_t bytes) noexcept {
   }
 }
 
-unwind_registers registers_of(const context& c) noexcept {
+unwind_registers registers_of(const machine_context& c) noexcept {
   unwind_registers r;
   r.set(k_stack_pointer, reinterpret_cast<std::uintptr_t>(c.sp));
 #if defined(__x86_64__)

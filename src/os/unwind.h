@@ -31,7 +31,7 @@ struct unwind_registers {
 };
 
 // Where a parked goroutine goes on.
-unwind_registers registers_of(const context& c) noexcept;
+unwind_registers registers_of(const machine_context& c) noexcept;
 // Where a signal arrived.
 unwind_registers registers_of(const ucontext_t& c) noexcept;
 // Those of the function that calls this, behind the call.

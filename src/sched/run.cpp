@@ -58,9 +58,12 @@ bool wait_for_threads(scheduler& s) noexcept {
 }
 
 // Every goroutine that parked is taken off what it waits on. Those that a foreign thread has in its hands come back by
-// the global queue.
+// the global queue. What else of a stack foreign threads may reach is taken out first, also of who is on its way out of
+// a wait.
 void unlink_waiting(scheduler& s) {
   s.goroutines.for_each([](goroutine& g) {
+    left_at_end_of_run* left = g.extras != nullptr ? g.extras->to_leave : nullptr;
+    if (left != nullptr) left->leave(*left);
     if (waits(g) && g.waits_for->unlink != nullptr) g.waits_for->unlink(&g, g.wait_object);
   });
 }

@@ -150,7 +150,7 @@ struct alignas(k_cache_line) worker : untracked {
   switch_work after;
   exception_state* eh = nullptr;  // this thread's globals; constant after start
   int* errno_at = nullptr;        // this thread's errno; constant after start
-  context sched_ctx;              // the scheduling stack
+  machine_context sched_ctx;      // the scheduling stack
   fp_control sched_fp;
   exception_state sched_eh;
   sanitizer_state sched_san;

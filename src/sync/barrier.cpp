@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 
+#include "sync/cancellation.h"
 #include "sync/wait_queue.h"
 
 namespace pirn::detail {
@@ -78,17 +79,28 @@ void barrier_core::end_phase() noexcept {
   resume_all(list);
 }
 
-void barrier_core::wait(std::uint64_t phase) {
+std::error_code barrier_core::wait(const pirn::context& ctx, std::uint64_t phase) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  return wait_unless_canceled(phase, canceler_for_wait(ctx)) ? std::error_code() : ctx.err();
+}
+
+// False: what may cancel it, `by`, did.
+bool barrier_core::wait_unless_canceled(std::uint64_t phase, cancel_node* by) {
   const entry e;
+  queued_waiter w(e.current());
+  w.queue.store(&queue_, std::memory_order_relaxed);
+  cancellation c(by, w, withdraw_queued, &w);
+  if (!c.begin()) return false;
   spinlock& lock = lock_of(queue_);
   lock.lock();
-  if (phase != phase_) {
+  const bool over = phase != phase_;
+  if (over || c.asked()) {
     lock.unlock();
-    return;
+    return over;
   }
-  queued_waiter w(e.current());
   push_back(queue_, w);
   suspend(w, k_barrier_wait, &w, lock);
+  return !c.withdrawn();
 }
 
 }  // namespace pirn::detail

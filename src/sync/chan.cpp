@@ -9,6 +9,7 @@
 #include <limits>
 #include <mutex>
 
+#include "sync/cancellation.h"
 #include "sync/chan_wait.h"
 
 namespace pirn::detail {
@@ -28,8 +29,8 @@ bool unlink_chan_waiter(goroutine*, void* object) noexcept {
 
 constexpr park_kind k_send{"chan send", unlink_chan_waiter};
 constexpr park_kind k_recv{"chan receive", unlink_chan_waiter};
-constexpr park_kind k_send_nil{"chan send (nil chan)", nullptr};
-constexpr park_kind k_recv_nil{"chan receive (nil chan)", nullptr};
+constexpr park_kind k_send_nil{"chan send (nil chan)", unlink_queued};
+constexpr park_kind k_recv_nil{"chan receive (nil chan)", unlink_queued};
 
 [[noreturn]] void throw_closed() { throw closed_channel("send on closed channel"); }
 
@@ -175,13 +176,7 @@ void chan_free(chan_core* c) noexcept {
 namespace {
 
 [[noreturn]] PIRN_COLD void wait_for_ever(const park_kind& kind) {
-  spinlock never;
-  for (;;) {
-    const entry e;
-    never.lock();
-    waiter w(e.current());
-    suspend(w, kind, nullptr, never);
-  }
+  for (;;) wait_until_canceled(nullptr, kind);
 }
 
 struct spare_box {
@@ -196,24 +191,36 @@ struct spare_box {
 
 namespace {
 
-// The form of send_or_park for everything but the hot path: foreign threads, nested entries, boxes.
-// False when the channel is closed.
-PIRN_NOINLINE bool send_or_park_general(chan_core* c, void* value, void*& box) {
+enum class ending { done, closed, canceled };
+
+// Queues w, and waits until it is served, the channel closed or `c` cancelled. REQUIRES: the lock, which it gives back.
+ending wait_in(chan_queue& q, chan_waiter& w, const park_kind& kind, const cancellation& c) {
+  spinlock& lock = lock_of(*w.channel);
+  if (c.asked()) {
+    lock.unlock();
+    return ending::canceled;
+  }
+  enqueue(q, w);
+  suspend(*w.who, kind, &w, lock);
+  return w.success ? ending::done : c.withdrawn() ? ending::canceled : ending::closed;
+}
+
+// REQUIRES: the lock, which it gives back. What attempt_send() has found is not that it would wait.
+PIRN_ALWAYS_INLINE ending finish_send(chan_core* c, void* value, void*& box, outcome o, const completion& done) {
+  lock_of(*c).unlock();
+  if (o == outcome::closed) return ending::closed;
+  if (done.box_used) box = nullptr;
+  complete_send(*c, value, done);
+  return ending::done;
+}
+
+// The form of a send for everything but the hot path: foreign threads, nested entries, boxes, contexts (`by`).
+PIRN_NOINLINE ending send_or_park_general(chan_core* c, void* value, void*& box, cancel_node* by) {
   const entry e;
-  spinlock& lock = lock_of(*c);
   completion done;
-  lock.lock();
-  const outcome o = attempt_send(*c, value, box, done);
-  if (PIRN_LIKELY(o == outcome::done)) {
-    lock.unlock();
-    if (done.box_used) box = nullptr;
-    complete_send(*c, value, done);
-    return true;
-  }
-  if (o == outcome::closed) {
-    lock.unlock();
-    return false;
-  }
+  lock_of(*c).lock();
+  outcome o = attempt_send(*c, value, box, done);
+  if (PIRN_LIKELY(o != outcome::would_wait)) return finish_send(c, value, box, o, done);
   waiter who(e.current());
   chan_waiter w;
   w.channel = c;
@@ -221,21 +228,27 @@ PIRN_NOINLINE bool send_or_park_general(chan_core* c, void* value, void*& box) {
   w.box = box;
   w.who = &who;
   w.sending = true;
-  enqueue(c->senders, w);
-  suspend(who, k_send, &w, lock);
+  cancellation canceled(by, who, unlink_chan_waiter, &w);
+  if (by != nullptr) {
+    // A context's lock comes before a channel's.
+    lock_of(*c).unlock();
+    if (!canceled.begin()) return ending::canceled;
+    lock_of(*c).lock();
+    o = attempt_send(*c, value, box, done);
+    if (o != outcome::would_wait) return finish_send(c, value, box, o, done);
+  }
+  const ending end = wait_in(c->senders, w, k_send, canceled);
   // With a buffer, receivers take from the ring first, and what a parked sender holds follows into it with its box.
-  if (w.success) box = nullptr;
-  return w.success;
+  if (end == ending::done) box = nullptr;
+  return end;
 }
 
-}  // namespace
-
-namespace {
-
-PIRN_NOINLINE void send_general(chan_core* c, void* value) {
+PIRN_NOINLINE ending send_general(chan_core* c, void* value, cancel_node* by) {
   spare_box spare{*c->ops};
   if (needs_box(*c)) spare.box = c->ops->new_box();
-  if (!send_or_park_general(c, value, spare.box)) throw_closed();
+  const ending end = send_or_park_general(c, value, spare.box, by);
+  if (end == ending::closed) throw_closed();
+  return end;
 }
 
 }  // namespace
@@ -245,7 +258,7 @@ void chan_send(chan_core* c, void* value) {
   if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_send_nil);
   worker* w = c->ops->trivial ? try_enter_fast() : nullptr;
   if (PIRN_UNLIKELY(w == nullptr)) {
-    send_general(c, value);
+    send_general(c, value, nullptr);
     return;
   }
   spinlock& lock = lock_of(*c);
@@ -285,35 +298,42 @@ void chan_send(chan_core* c, void* value) {
 
 namespace {
 
-// `box` is set when that is where the value is.
-bool recv_or_park(chan_core* c, void* slot, void*& box) {
+// As finish_send(). `box` is set when that is where the value is.
+PIRN_ALWAYS_INLINE ending finish_recv(chan_core* c, void* slot, void*& box, outcome o, const completion& done) {
+  lock_of(*c).unlock();
+  if (o == outcome::closed) return ending::closed;
+  complete_recv(*c, slot, done);
+  box = done.box;
+  return ending::done;
+}
+
+ending recv_or_park(chan_core* c, void* slot, void*& box, cancel_node* by) {
   const entry e;
-  spinlock& lock = lock_of(*c);
   completion done;
-  lock.lock();
-  const outcome o = attempt_recv(*c, slot, done);
-  if (PIRN_LIKELY(o != outcome::would_wait)) {
-    lock.unlock();
-    if (o == outcome::closed) return false;
-    complete_recv(*c, slot, done);
-    box = done.box;
-    return true;
-  }
+  lock_of(*c).lock();
+  outcome o = attempt_recv(*c, slot, done);
+  if (PIRN_LIKELY(o != outcome::would_wait)) return finish_recv(c, slot, box, o, done);
   waiter who(e.current());
   chan_waiter w;
   w.channel = c;
   w.value = slot;
   w.who = &who;
-  enqueue(c->receivers, w);
-  suspend(who, k_recv, &w, lock);
-  return w.success;
+  cancellation canceled(by, who, unlink_chan_waiter, &w);
+  if (by != nullptr) {
+    lock_of(*c).unlock();
+    if (!canceled.begin()) return ending::canceled;
+    lock_of(*c).lock();
+    o = attempt_recv(*c, slot, done);
+    if (o != outcome::would_wait) return finish_recv(c, slot, box, o, done);
+  }
+  return wait_in(c->receivers, w, k_recv, canceled);
 }
 
-PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
+PIRN_NOINLINE ending recv_general(chan_core* c, void* slot, cancel_node* by) {
   void* box = nullptr;
-  const bool received = recv_or_park(c, slot, box);
+  const ending end = recv_or_park(c, slot, box, by);
   open_box(*c, box, slot);
-  return received;
+  return end;
 }
 
 }  // namespace
@@ -321,7 +341,7 @@ PIRN_NOINLINE bool recv_general(chan_core* c, void* slot) {
 bool chan_recv(chan_core* c, void* slot) {
   if (PIRN_UNLIKELY(c == nullptr)) wait_for_ever(k_recv_nil);
   worker* w = c->ops->trivial ? try_enter_fast() : nullptr;
-  if (PIRN_UNLIKELY(w == nullptr)) return recv_general(c, slot);
+  if (PIRN_UNLIKELY(w == nullptr)) return recv_general(c, slot, nullptr) == ending::done;
   spinlock& lock = lock_of(*c);
   lock.lock();
   const std::size_t count = c->count.load(std::memory_order_relaxed);
@@ -372,6 +392,28 @@ bool chan_recv(chan_core* c, void* slot) {
   return node.success;
 }
 
+std::error_code chan_send(chan_core* c, const pirn::context& ctx, void* value) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  cancel_node* by = canceler_for_wait(ctx);
+  if (c == nullptr) {
+    wait_until_canceled(by, k_send_nil);
+    return ctx.err();
+  }
+  return send_general(c, value, by) == ending::canceled ? ctx.err() : std::error_code();
+}
+
+std::error_code chan_recv(chan_core* c, const pirn::context& ctx, void* slot, bool& received) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  cancel_node* by = canceler_for_wait(ctx);
+  if (c == nullptr) {
+    wait_until_canceled(by, k_recv_nil);
+    return ctx.err();
+  }
+  const ending end = recv_general(c, slot, by);
+  received = end == ending::done;
+  return end == ending::canceled ? ctx.err() : std::error_code();
+}
+
 bool chan_try_send(chan_core* c, void* value) {
   if (c == nullptr || c->nowhere_to_send()) return false;
   spare_box spare{*c->ops};
@@ -410,10 +452,7 @@ chan_status chan_try_recv(chan_core* c, void* slot) {
   return chan_status::ok;
 }
 
-namespace {
-
-// False when it was closed already.
-bool close_once(chan_core* c) {
+bool chan_close_once(chan_core* c) noexcept {
   const entry e;
   chan_waiter* woken = nullptr;
   chan_waiter** tail = &woken;
@@ -437,11 +476,9 @@ bool close_once(chan_core* c) {
   return true;
 }
 
-}  // namespace
-
 void chan_close(chan_core* c) {
   if (c == nullptr) throw nil_channel("close of nil channel");
-  if (!close_once(c)) throw closed_channel("close of closed channel");
+  if (!chan_close_once(c)) throw closed_channel("close of closed channel");
 }
 
 }  // namespace pirn::detail

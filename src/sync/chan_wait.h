@@ -91,6 +91,8 @@ inline void unqueue(chan_queue& q, chan_waiter& w) noexcept {
 // REQUIRE: the lock given back, still inside.
 void complete_send(chan_core& c, void* value, const completion& done) noexcept;
 void complete_recv(chan_core& c, void* slot, const completion& done) noexcept;
+// False when it was closed already. Any thread, inside or outside.
+bool chan_close_once(chan_core* c) noexcept;
 // The end of a receive. REQUIRES: outside (the element's destructor runs).
 PIRN_ALWAYS_INLINE void open_box(const chan_core& c, void* box, void* slot) noexcept {
   if (PIRN_UNLIKELY(box != nullptr)) c.ops->unbox(box, slot);

@@ -15,6 +15,7 @@
 
 #include "os/clock.h"
 #include "os/sanitizer.h"
+#include "sync/cancellation.h"
 #include "sync/parking_lot.h"
 #include "sync/timers.h"
 
@@ -56,6 +57,18 @@ bool take_off(cond_waiter& w, std::atomic<std::uint32_t>& waiters) noexcept {
   w.bucket.remove(w);
   waiters.fetch_sub(1, std::memory_order_relaxed);
   return true;
+}
+
+struct cond_waiter_of : cond_waiter {
+  cond_waiter_of(goroutine* g, const void* cv, mutex& held, std::atomic<std::uint32_t>& n) noexcept
+      : cond_waiter(g, cv, held), waiters(n) {}
+  std::atomic<std::uint32_t>& waiters;
+};
+
+bool withdraw_cond_waiter(goroutine*, void* node) noexcept {
+  auto& w = *static_cast<cond_waiter_of*>(node);
+  const std::lock_guard hold(w.bucket.mu);
+  return take_off(w, w.waiters);
 }
 
 // The deadline of a goroutine's wait. On the heap: the timer's entry may outlive the wait.
@@ -136,6 +149,32 @@ void condition_variable::wait(std::unique_lock<mutex>& lock) {
     sleep(w);
   }
   lock = std::unique_lock(mu);
+}
+
+std::error_code condition_variable::wait(const pirn::context& ctx, std::unique_lock<mutex>& lock) {
+  mutex& mu = disown(lock);
+  detail::cancel_node* by = detail::canceler_for_wait(ctx);
+  bool slept = false;
+  bool canceled = true;
+  {
+    const entry e;
+    cond_waiter_of w(e.current(), this, mu, waiters_);
+    detail::cancellation c(by, w, withdraw_cond_waiter, &w);
+    if (c.begin()) {
+      w.bucket.mu.lock();
+      if (c.asked()) {
+        w.bucket.mu.unlock();
+      } else {
+        waiters_.fetch_add(1, std::memory_order_relaxed);
+        w.bucket.push_back(w);
+        sleep(w);
+        slept = true;
+        canceled = c.withdrawn();
+      }
+    }
+  }
+  lock = slept ? std::unique_lock(mu) : std::unique_lock(mu, std::adopt_lock);
+  return canceled ? ctx.err() : std::error_code();
 }
 
 std::cv_status condition_variable::wait_till(std::unique_lock<mutex>& lock, time_point deadline) {

@@ -33,6 +33,13 @@ void latch::count_down(std::ptrdiff_t n) {
   if (after != 0 && (after >> 32) == 0) wake_at_zero(state_, static_cast<std::uint32_t>(after));
 }
 
-void latch::wait_slow() const { wait_for_zero(state_, k_latch_wait); }
+void latch::wait_slow() const { wait_for_zero(state_, k_latch_wait, nullptr); }
+
+std::error_code latch::wait(const pirn::context& ctx) const {
+  if (const std::error_code ended = ctx.err()) return ended;
+  if ((state_.load(std::memory_order_acquire) >> 32) == 0) return {};
+  if (wait_for_zero(state_, k_latch_wait, detail::canceler_for_wait(ctx))) return {};
+  return ctx.err();
+}
 
 }  // namespace pirn

@@ -4,8 +4,14 @@
 // waiter has left its stack (on the successor's side), and belongs to whoever takes it out: set(), which resumes it, or
 // the end of a run. Where the goroutine ended first there is nothing to wait for, and the waiter is made ready at once.
 // Model: docs/internals/models/one_shot.pml.
+//
+// With a context the joiner is put there under the context's lock, which does what a queue's lock does elsewhere: who
+// cancels finds it in the word, or it finds that it was asked (sync/cancellation.h).
 #include "pirn/detail/one_shot.h"
 
+#include <mutex>
+
+#include "sync/cancellation.h"
 #include "sync/wait.h"
 
 namespace pirn::detail {
@@ -37,6 +43,52 @@ bool one_shot::unlink(goroutine*, void* j) noexcept {
   auto waits = reinterpret_cast<std::uintptr_t>(j);
   return static_cast<joiner*>(j)->of.state_.compare_exchange_strong(waits, k_running, std::memory_order_acq_rel,
                                                                     std::memory_order_relaxed);
+}
+
+struct one_shot::cancelable_joiner : joiner {
+  cancelable_joiner(goroutine* g, one_shot& what, cancel_node* by) noexcept
+      : joiner(g, what), canceled(by, *this, one_shot::unlink, static_cast<joiner*>(this)) {}
+  cancellation canceled;
+};
+
+bool one_shot::publish_unless_canceled(cancelable_joiner& j) noexcept {
+  spinlock& lock =
+      j.canceled.lock();  // the joiner may be gone at the end; the context is not: its waiter needs the lock
+  const std::lock_guard hold(lock);
+  return !j.canceled.asked() && j.of.publish(j);
+}
+
+void one_shot::publish_parked_unless_canceled(void* j) noexcept {
+  auto& waits = *static_cast<cancelable_joiner*>(j);
+  if (!publish_unless_canceled(waits)) ready(waits.g);
+}
+
+std::error_code one_shot::wait(const pirn::context& ctx) {
+  static constexpr park_kind k_join{"join", unlink};
+  if (const std::error_code ended = ctx.err()) return ended;
+  if (is_set()) return {};
+  cancel_node* by = canceler_for_wait(ctx);
+  if (by == nullptr) {
+    wait();
+    return {};
+  }
+  bool canceled = true;
+  {
+    const entry e;
+    cancelable_joiner j(e.current(), *this, by);
+    if (j.canceled.begin()) {
+      joiner* const object = &j;
+      if (j.g != nullptr) {
+        park(k_join, object, switch_work::call(publish_parked_unless_canceled, &j));
+      } else if (publish_unless_canceled(j)) {
+        foreign_park_begin();
+        while (j.woken.load(std::memory_order_acquire) == 0) futex_wait(j.woken, 0);
+        foreign_park_end();
+      }
+      canceled = !is_set();
+    }
+  }
+  return canceled ? ctx.err() : std::error_code();
 }
 
 void one_shot::wait() {

@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 
+#include "sync/cancellation.h"
 #include "sync/wait_queue.h"
 
 namespace pirn {
@@ -35,20 +36,26 @@ struct semaphore_access {
   }
 
   // A request that goes unserved may have stood in the way of others.
-  static bool unlink(goroutine*, void* node) noexcept {
-    auto& r = *static_cast<request*>(node);
-    if (r.queue == nullptr) return true;
+  static bool take_back(request& r, bool only_threads) noexcept {
     semaphore& s = r.of;
     taken_waiters served;
     lock_of(s.queue_).lock();
     const bool mine = r.queued;
     if (mine) {
       remove(s.queue_, r);
-      serve(s, static_cast<std::ptrdiff_t>(s.state_.load(std::memory_order_acquire) >> 1), true, served);
+      serve(s, static_cast<std::ptrdiff_t>(s.state_.load(std::memory_order_acquire) >> 1), only_threads, served);
     }
     lock_of(s.queue_).unlock();
     served.resume_all();
     return mine;
+  }
+  static bool unlink(goroutine*, void* node) noexcept {
+    auto& r = *static_cast<request*>(node);
+    return r.queue.load(std::memory_order_relaxed) == nullptr || take_back(r, true);
+  }
+  static bool withdraw(goroutine*, void* node) noexcept {
+    auto& r = *static_cast<request*>(node);
+    return r.queue.load(std::memory_order_relaxed) != nullptr && take_back(r, false);
   }
 };
 
@@ -59,7 +66,7 @@ namespace {
 using request = detail::semaphore_access::request;
 
 constexpr park_kind k_acquire{"semaphore acquire", detail::semaphore_access::unlink};
-constexpr park_kind k_acquire_too_much{"semaphore acquire (more than its size)", nullptr};
+constexpr park_kind k_acquire_too_much{"semaphore acquire (more than its size)", detail::unlink_queued};
 
 std::uint64_t checked(std::ptrdiff_t size) {
   if (size < 0 || size > semaphore::max()) throw std::invalid_argument("semaphore: size out of range");
@@ -73,14 +80,26 @@ semaphore::semaphore(std::ptrdiff_t size) : state_(checked(size) << 1), size_(si
 void semaphore::throw_negative() { throw std::invalid_argument("semaphore: negative amount"); }
 void semaphore::throw_over_release() { throw std::logic_error("semaphore: released more than held"); }
 
-void semaphore::acquire_slow(std::ptrdiff_t n) {
+void semaphore::acquire_slow(std::ptrdiff_t n) { acquire_unless_canceled(n, nullptr); }
+
+std::error_code semaphore::acquire(const pirn::context& ctx, std::ptrdiff_t n) {
+  if (n < 0) throw_negative();
+  if (const std::error_code ended = ctx.err()) return ended;
+  if (try_acquire(n) || acquire_unless_canceled(n, detail::canceler_for_wait(ctx))) return {};
+  return ctx.err();
+}
+
+// False: what may cancel it, `by`, did, and nothing is taken.
+bool semaphore::acquire_unless_canceled(std::ptrdiff_t n, detail::cancel_node* by) {
+  if (n > size_) {
+    detail::wait_until_canceled(by, k_acquire_too_much);
+    return false;
+  }
   const entry e;
   request r(e.current(), *this, n);
-  if (n > size_) {
-    spinlock nobodys;
-    nobodys.lock();
-    suspend(r, k_acquire_too_much, nullptr, nobodys);
-  }
+  r.queue.store(&queue_, std::memory_order_relaxed);
+  detail::cancellation c(by, r, detail::semaphore_access::withdraw, &r);
+  if (!c.begin()) return false;
   spinlock& lock = lock_of(queue_);
   lock.lock();
   std::uint64_t seen = state_.load(std::memory_order_acquire);
@@ -88,12 +107,18 @@ void semaphore::acquire_slow(std::ptrdiff_t n) {
     if (static_cast<std::ptrdiff_t>(seen >> 1) >= n) {
       if (!state_.compare_exchange_weak(seen, seen - units(n), std::memory_order_acquire)) continue;
       lock.unlock();
-      return;
+      return true;
     }
+    if (c.asked()) break;
     if (state_.compare_exchange_weak(seen, seen | k_waiters, std::memory_order_acquire)) break;
+  }
+  if (c.asked()) {
+    lock.unlock();
+    return false;
   }
   push_back(queue_, r);
   suspend(r, k_acquire, &r, lock);
+  return !c.withdrawn();
 }
 
 void semaphore::release_slow(std::ptrdiff_t n) {

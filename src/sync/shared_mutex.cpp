@@ -19,6 +19,7 @@
 #include "os/clock.h"
 #include "os/fatal.h"
 #include "os/thread_slot.h"
+#include "sync/cancellation.h"
 #include "sync/parking_lot.h"
 #include "sync/wait_queue.h"
 
@@ -220,9 +221,33 @@ struct shared_mutex_access {
     b.mu.unlock();
   }
 
+  // The rest of giving up is done by the writer itself: abandon_lock().
+  static bool withdraw_writer(goroutine*, void* node) noexcept {
+    auto& w = *static_cast<writer_node*>(node);
+    if (w.queue.load(std::memory_order_relaxed) == nullptr) return false;
+    spinlock& lock = lock_of(w.of.queue_);
+    lock.lock();
+    const bool mine = w.queued;
+    if (mine) take_writer(w.of);
+    lock.unlock();
+    return mine;
+  }
+
+  // The writer that has `writers_` no longer wants the lock that it has not got. Announced it may be or not: where the
+  // writer before has yet to let go, or has let go since without finding it, there is nothing of it in the state.
+  static void abandon_lock(shared_mutex& m) noexcept {
+    taken_waiters served;
+    spinlock& lock = lock_of(m.queue_);
+    lock.lock();
+    const std::uint64_t seen = m.state_.load(std::memory_order_relaxed);
+    if ((seen & shared_mutex::k_writer) != 0 && (seen & shared_mutex::k_held) == 0) withdraw(m, false, served);
+    lock.unlock();
+    served.resume_all();
+  }
+
   static bool unlink_writer(goroutine*, void* node) noexcept {
     auto& w = *static_cast<writer_node*>(node);
-    if (w.queue == nullptr) return true;
+    if (w.queue.load(std::memory_order_relaxed) == nullptr) return true;
     shared_mutex& m = w.of;
     taken_waiters served;
     lock_of(m.queue_).lock();
@@ -328,6 +353,7 @@ struct shared_mutex_access {
 
   // A reader without a counter of his own.
   PIRN_NOINLINE static void lock_shared_by_state(shared_mutex& m);
+  static bool lock_shared_unless_canceled(shared_mutex& m, cancel_node* by);
   PIRN_NOINLINE static void unlock_shared_by_state(shared_mutex& m);
 
   static void withdraw_table(shared_mutex& m) noexcept {
@@ -340,7 +366,8 @@ struct shared_mutex_access {
       give_table_back(t);
     }
     lock_of(m.queue_).lock();
-    if (m.writer_ != nullptr) m.writer_->queue = nullptr;  // cut off, as the readers in the queue
+    if (m.writer_ != nullptr)
+      m.writer_->queue.store(nullptr, std::memory_order_relaxed);  // cut off, as the readers in the queue
     lock_of(m.queue_).unlock();
   }
 };
@@ -370,24 +397,54 @@ constexpr park_kind k_write_lock{"sync.RWMutex.Lock", access::unlink_writer};
 
 }  // namespace
 
-void shared_mutex::lock_slow() {
+void shared_mutex::lock_slow() { lock_unless_canceled(nullptr); }
+
+std::error_code shared_mutex::lock(const pirn::context& ctx) {
+  if (const std::error_code waiting = writers_.lock(ctx)) return waiting;
+  std::uint64_t free = 0;
+  if (state_.compare_exchange_strong(free, k_writer | k_held, std::memory_order_acquire, std::memory_order_relaxed) ||
+      lock_unless_canceled(detail::canceler_for_wait(ctx))) {
+    return {};
+  }
+  writers_.unlock();
+  return ctx.err();
+}
+
+std::error_code shared_mutex::lock_shared(const pirn::context& ctx) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  if (try_lock_shared() || access::lock_shared_unless_canceled(*this, detail::canceler_for_wait(ctx))) return {};
+  return ctx.err();
+}
+
+// REQUIRES: `writers_`. False: what may cancel it, `by`, did, and the caller is to give `writers_` back.
+bool shared_mutex::lock_unless_canceled(detail::cancel_node* by) {
   // The writer before lets go within a few instructions of letting the next one in.
   for (int i = 0; i < detail::k_spins * detail::k_pauses; ++i) {
     if ((state_.load(std::memory_order_relaxed) & k_held) == 0) break;
     cpu_pause();
   }
   const entry e;
+  access::writer_node w(e.current(), *this);
+  w.queue.store(&queue_, std::memory_order_relaxed);
+  detail::cancellation c(by, w, access::withdraw_writer, &w);
+  if (!c.begin()) return false;
   const bool still_held = access::announce(*this);
   spinlock& lock = lock_of(queue_);
   if (!still_held && access::settle(*this)) {
     lock.unlock();
-    return;
+    return true;
   }
-  access::writer_node w(e.current(), *this);
-  w.queue = &queue_;
+  if (c.asked()) {
+    lock.unlock();
+    access::abandon_lock(*this);
+    return false;
+  }
   w.queued = true;
   writer_ = &w;
   suspend(w, k_write_lock, &w, lock);
+  if (!c.withdrawn()) return true;
+  access::abandon_lock(*this);
+  return false;
 }
 
 bool shared_mutex::try_lock_slow() {
@@ -426,10 +483,17 @@ void shared_mutex::lock_shared_slow() {
   if (PIRN_UNLIKELY(t == nullptr || !t->count_in())) access::lock_shared_by_state(*this);
 }
 
-void detail::shared_mutex_access::lock_shared_by_state(shared_mutex& m) {
+void detail::shared_mutex_access::lock_shared_by_state(shared_mutex& m) { lock_shared_unless_canceled(m, nullptr); }
+
+// False: what may cancel it, `by`, did.
+bool detail::shared_mutex_access::lock_shared_unless_canceled(shared_mutex& m, cancel_node* by) {
   for (;;) {
-    if (m.try_lock_shared_slow()) return;
+    if (m.try_lock_shared_slow()) return true;
     const entry e;
+    detail::queued_waiter r(e.current());
+    r.queue.store(&m.queue_, std::memory_order_relaxed);
+    detail::cancellation c(by, r, withdraw_queued, &r);
+    if (!c.begin()) return false;
     spinlock& lock = lock_of(m.queue_);
     lock.lock();
     std::uint64_t seen = m.state_.load(std::memory_order_relaxed);
@@ -440,10 +504,13 @@ void detail::shared_mutex_access::lock_shared_by_state(shared_mutex& m) {
       lock.unlock();
       continue;
     }
-    detail::queued_waiter r(e.current());
+    if (c.asked()) {
+      lock.unlock();
+      return false;
+    }
     push_back(m.queue_, r);
     suspend(r, k_read_lock, &r, lock);
-    return;  // whoever resumed us has counted us in
+    return !c.withdrawn();  // whoever resumed us has counted us in
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "os/clock.h"
 #include "sched/blocks.h"
+#include "sync/cancellation.h"
 #include "sync/chan_wait.h"
 #include "sync/timers.h"
 
@@ -48,7 +49,103 @@ void sleep_until_ns(std::int64_t when) {
   park(k_sleep, nullptr, switch_work::unlock(heap.lock()));
 }
 
+// A sleep that a context may end: a timer of its own, as a sleeper in the heap cannot be taken back. The heap's lock is
+// the queue's of sync/cancellation.h. On the heap: the timer's entry may outlive the sleep.
+struct alarm_clock {
+  timer_node node;
+  waiter* sleeper = nullptr;
+  bool forgotten = false;  // the run has ended, so that nothing rings any more
+};
+
+void ring(timer_node& t, std::int64_t) noexcept { resume(*static_cast<alarm_clock*>(t.arg)->sleeper); }
+void destroy_alarm_clock(timer_node& t) noexcept { delete static_cast<alarm_clock*>(t.arg); }
+void forget_alarm_clock(timer_node& t) noexcept { static_cast<alarm_clock*>(t.arg)->forgotten = true; }
+constexpr timer_kind k_alarm_clock{timer_action::locked, ring, destroy_alarm_clock, forget_alarm_clock};
+
+bool turn_off(goroutine*, void* alarm) noexcept {
+  timer_node& t = static_cast<alarm_clock*>(alarm)->node;
+  const std::lock_guard hold(t.heap->lock());
+  return t.heap->stop_locked(t);
+}
+
+bool unlink_sleeper(goroutine* g, void* alarm) noexcept {
+  return turn_off(g, alarm) || static_cast<alarm_clock*>(alarm)->forgotten;
+}
+
+constexpr park_kind k_sleep_with_context{"sleep", unlink_sleeper};
+
+struct end_of_alarm_clock {
+  dead_timers* dead;
+  void operator()(alarm_clock* a) const noexcept {
+    const entry e;
+    a->node.heap->abandon(a->node, *dead);
+  }
+};
+
+// False when `by` was cancelled first.
+bool sleep_on_goroutine(cancel_node* by, std::int64_t when) {
+  dead_timers dead;
+  auto fresh = std::make_unique<alarm_clock>();
+  std::unique_ptr<alarm_clock, end_of_alarm_clock> alarm(nullptr, {&dead});
+  const entry e;
+  waiter w(e.current());
+  timer_heap& heap = heap_here(e);
+  fresh->node.kind = &k_alarm_clock;
+  fresh->node.arg = fresh.get();
+  fresh->node.heap = &heap;
+  fresh->sleeper = &w;
+  alarm.reset(fresh.release());
+  cancellation c(by, w, turn_off, alarm.get());
+  if (!c.begin()) return false;
+  heap.lock().lock();
+  if (c.asked()) {
+    heap.lock().unlock();
+    return false;
+  }
+  // Not early by the error of the heap's clock.
+  heap.start_locked(alarm->node, when > k_forever - cycle_clock::k_error_ns ? when : when + cycle_clock::k_error_ns);
+  park(k_sleep_with_context, alarm.get(), switch_work::unlock(heap.lock()));
+  return !c.withdrawn();
+}
+
+bool sleep_on_thread(cancel_node* by, std::int64_t when) {
+  wait_queue alone;
+  const entry e;
+  queued_waiter w(nullptr);
+  w.queue.store(&alone, std::memory_order_relaxed);
+  cancellation c(by, w, withdraw_queued, &w);
+  if (!c.begin()) return false;
+  spinlock& lock = lock_of(alone);
+  lock.lock();
+  if (c.asked()) {
+    lock.unlock();
+    return false;
+  }
+  push_back(alone, w);
+  lock.unlock();
+  foreign_leave();
+  while (w.woken.load(std::memory_order_acquire) == 0 && now_ns() < when) futex_wait(w.woken, 0, when);
+  foreign_enter();
+  if (unlink_queued(nullptr, &w)) return true;
+  // It was taken off: the canceller wakes it, if he has not yet.
+  while (w.woken.load(std::memory_order_acquire) == 0) futex_wait(w.woken, 0);
+  return false;
+}
+
 }  // namespace
+
+std::error_code sleep_until_instant(const pirn::context& ctx, time_point deadline) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  const std::int64_t when = deadline.time_since_epoch().count();
+  if (when <= now_ns()) return {};
+  cancel_node* by = canceler_for_wait(ctx);
+  if (by == nullptr) {
+    sleep_until_ns(when);
+    return {};
+  }
+  const bool slept = this_worker() != nullptr ? sleep_on_goroutine(by, when) : sleep_on_thread(by, when);
+  return slept ? std::error_code() : ctx.err();
+}
 
 time_point deadline_after(duration d) noexcept { return time_point(duration(instant_after(d))); }
 

@@ -28,6 +28,13 @@ void wait_group::settle(int n, std::uint64_t after) {
   if (counter == 0 && waiters != 0) wake_at_zero(state_, waiters);
 }
 
-void wait_group::wait_slow() { wait_for_zero(state_, k_group_wait); }
+void wait_group::wait_slow() { wait_for_zero(state_, k_group_wait, nullptr); }
+
+std::error_code wait_group::wait(const pirn::context& ctx) {
+  if (const std::error_code ended = ctx.err()) return ended;
+  if ((state_.load(std::memory_order_acquire) >> 32) == 0) return {};
+  if (wait_for_zero(state_, k_group_wait, detail::canceler_for_wait(ctx))) return {};
+  return ctx.err();
+}
 
 }  // namespace pirn

@@ -11,7 +11,8 @@ using namespace pirn::rt;  // NOLINT: this file implements detail over rt
 void wait_queue::cut_off() noexcept {
   const entry e;
   const std::lock_guard hold(lock_of(*this));
-  for (queued_waiter* n = take_all(*this); n != nullptr; n = n->next) n->queue = nullptr;
+  for (queued_waiter* n = take_all(*this); n != nullptr; n = n->next)
+    n->queue.store(nullptr, std::memory_order_relaxed);
 }
 
 void resume_all(queued_waiter* list) noexcept {
@@ -26,12 +27,16 @@ void taken_waiters::resume_all() noexcept { detail::resume_all(first_); }
 
 bool unlink_queued(goroutine*, void* node) noexcept {
   auto& n = *static_cast<queued_waiter*>(node);
-  if (n.queue == nullptr) return true;  // cut off: nobody else can have it
-  wait_queue& q = *n.queue;
-  const std::lock_guard hold(lock_of(q));
+  wait_queue* q = n.queue.load(std::memory_order_relaxed);
+  if (q == nullptr) return true;  // cut off: nobody else can have it
+  const std::lock_guard hold(lock_of(*q));
   if (!n.queued) return false;
-  remove(q, n);
+  remove(*q, n);
   return true;
+}
+
+bool withdraw_queued(goroutine* g, void* node) noexcept {
+  return static_cast<queued_waiter*>(node)->queue.load(std::memory_order_relaxed) != nullptr && unlink_queued(g, node);
 }
 
 }  // namespace pirn::detail

@@ -16,7 +16,8 @@ struct queued_waiter : rt::waiter {
   using waiter::waiter;
   queued_waiter* next = nullptr;
   queued_waiter* prev = nullptr;
-  wait_queue* queue = nullptr;  // null: cut off
+  // Null: not in one yet, or cut off. Looked at without its lock.
+  std::atomic<wait_queue*> queue{nullptr};
   bool queued = false;
 };
 
@@ -29,7 +30,7 @@ inline queued_waiter* first_of(const wait_queue& q) noexcept { return q.first.lo
 inline void push_back(wait_queue& q, queued_waiter& n) noexcept {
   n.next = nullptr;
   n.prev = q.last;
-  n.queue = &q;
+  n.queue.store(&q, std::memory_order_relaxed);
   n.queued = true;
   if (q.last != nullptr) {
     q.last->next = &n;
@@ -83,5 +84,7 @@ void resume_all(queued_waiter* list) noexcept;
 
 // For park_kind::unlink of what has nothing else to put right; the object is the node.
 bool unlink_queued(rt::goroutine* g, void* node) noexcept;
+// For a cancellation: as above, but who was cut off waits on. REQUIRES: the node has its queue's address already.
+bool withdraw_queued(rt::goroutine* g, void* node) noexcept;
 
 }  // namespace pirn::detail

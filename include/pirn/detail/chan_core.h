@@ -9,10 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 namespace pirn {
+
+class context;
 
 // What a non-blocking receive found.
 enum class chan_status { ok, empty, closed };
@@ -121,6 +124,9 @@ bool chan_recv(chan_core* c, void* slot);
 bool chan_try_send(chan_core* c, void* value);
 chan_status chan_try_recv(chan_core* c, void* slot);
 void chan_close(chan_core* c);
+// Until ctx ends: then its error, and nothing was moved. In `received` whether a value was.
+std::error_code chan_send(chan_core* c, const context& ctx, void* value);
+std::error_code chan_recv(chan_core* c, const context& ctx, void* slot, bool& received);
 
 // One case of a select.
 struct select_op {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -10,7 +11,11 @@
 
 namespace pirn {
 
+class context;
+
 namespace detail {
+
+struct cancel_node;
 
 struct no_completion {
   void operator()() const noexcept {}
@@ -25,9 +30,12 @@ class barrier_core {
   // The same for one arrival, which waits for the end of the phase unless it is the last.
   bool arrive_and_wait();
   void end_phase() noexcept;
-  void wait(std::uint64_t phase);
+  void wait(std::uint64_t phase) { wait_unless_canceled(phase, nullptr); }
+  std::error_code wait(const context& ctx, std::uint64_t phase);
 
  private:
+  bool wait_unless_canceled(std::uint64_t phase, cancel_node* by);
+
   wait_queue queue_;  // those who wait for the end of the phase
   // Guarded by the queue's lock.
   std::ptrdiff_t expected_;
@@ -73,6 +81,10 @@ class barrier {
   }
   // Blocks: parks until the phase of the token has ended.
   void wait(arrival_token&& token) const { core_.wait(token.phase_); }
+  // The same until ctx ends: then its error. The arrival still counts, and its token may be waited for again.
+  [[nodiscard]] std::error_code wait(const context& ctx, const arrival_token& token) const {
+    return core_.wait(ctx, token.phase_);
+  }
   // One arrival that waits for the others. Errors: as arrive().
   void arrive_and_wait() {
     if (core_.arrive_and_wait()) complete();

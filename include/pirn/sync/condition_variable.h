@@ -6,11 +6,14 @@
 #include <condition_variable>  // std::cv_status
 #include <cstdint>
 #include <mutex>
+#include <system_error>
 
 #include "pirn/clock.h"
 #include "pirn/sync/mutex.h"
 
 namespace pirn {
+
+class context;
 
 // As std::condition_variable, with std::unique_lock<pirn::mutex>. Waiters are woken first come, first served, and only
 // by a notification or the deadline: there are no spurious wake-ups as of now. Neither movable nor copyable.
@@ -38,6 +41,17 @@ class condition_variable {
   template <class Predicate>
   void wait(std::unique_lock<mutex>& lock, Predicate holds) {
     while (!holds()) wait(lock);
+  }
+
+  // The same until ctx ends: then its error. An error at once, and the mutex was not given back meanwhile, when it has
+  // ended already. The mutex is locked again in any case. With a predicate: no error exactly when it holds.
+  [[nodiscard]] std::error_code wait(const context& ctx, std::unique_lock<mutex>& lock);
+  template <class Predicate>
+  [[nodiscard]] std::error_code wait(const context& ctx, std::unique_lock<mutex>& lock, Predicate holds) {
+    while (!holds()) {
+      if (const std::error_code ended = wait(ctx, lock)) return holds() ? std::error_code() : ended;
+    }
+    return {};
   }
 
   // The same until d has passed, or until the clock has reached tp; `timeout` when that came first.

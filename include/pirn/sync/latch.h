@@ -4,8 +4,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <system_error>
 
 namespace pirn {
+
+class context;
 
 // Counts down to zero, once. Neither movable nor copyable. Source: std::latch.
 // Thread-safety: any thread. It may be destroyed as soon as wait() has returned and nobody else is in it; count_down()
@@ -27,6 +30,8 @@ class latch {
   void wait() const {
     if (!try_wait()) wait_slow();
   }
+  // The same until ctx ends: then its error. An error at once when it has ended already.
+  [[nodiscard]] std::error_code wait(const context& ctx) const;
   // count_down(n), then wait().
   void arrive_and_wait(std::ptrdiff_t n = 1) {
     count_down(n);

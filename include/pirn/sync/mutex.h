@@ -3,8 +3,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <system_error>
 
 namespace pirn {
+
+class context;
+
+namespace detail {
+struct cancel_node;
+}
 
 // Mutual exclusion between goroutines (and foreign threads); Lockable, so std::lock_guard and std::scoped_lock work.
 // Uncontended it is one compare-and-swap. Under contention a goroutine spins shortly, then parks; one that has waited
@@ -23,6 +30,8 @@ class mutex {
       lock_slow();
     }
   }
+  // The same until ctx ends: then its error, and the mutex is not locked. An error at once when it has ended already.
+  [[nodiscard]] std::error_code lock(const context& ctx);
   // Blocks: never.
   bool try_lock() noexcept {
     std::uint32_t seen = state_.load(std::memory_order_relaxed);
@@ -44,6 +53,7 @@ class mutex {
   static constexpr std::uint32_t k_waiters = 2;   // somebody may stand in the parking lot
   static constexpr std::uint32_t k_starving = 4;  // locked, and the next unlock hands the lock to the first waiter
   void lock_slow();
+  bool lock_unless_canceled(detail::cancel_node* by);
   void unlock_slow();
 
   std::atomic<std::uint32_t> state_{0};

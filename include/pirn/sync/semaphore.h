@@ -4,14 +4,18 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <system_error>
 
 #include "pirn/detail/wait_queue.h"
 
 namespace pirn {
 
+class context;
+
 namespace detail {
+struct cancel_node;
 struct semaphore_access;
-}
+}  // namespace detail
 
 // Weighted and fair: who waits is served first come, first served, and nobody passes a large request that waits.
 // Neither movable nor copyable. Uncontended it is one compare-and-swap. Source: golang.org/x/sync/semaphore.
@@ -30,6 +34,9 @@ class semaphore {
   void acquire(std::ptrdiff_t n = 1) {
     if (!try_acquire(n)) acquire_slow(n);
   }
+  // The same until ctx ends: then its error, and nothing is taken; those behind go on. An error at once when it has
+  // ended already, also when the units are free.
+  [[nodiscard]] std::error_code acquire(const context& ctx, std::ptrdiff_t n = 1);
   // Takes n units if they are free and nobody waits. Blocks: never.
   // Errors: std::invalid_argument when n is negative.
   [[nodiscard]] bool try_acquire(std::ptrdiff_t n = 1) {
@@ -67,6 +74,7 @@ class semaphore {
     return false;
   }
   void acquire_slow(std::ptrdiff_t n);
+  bool acquire_unless_canceled(std::ptrdiff_t n, detail::cancel_node* by);
   void release_slow(std::ptrdiff_t n);
   friend struct detail::semaphore_access;
 

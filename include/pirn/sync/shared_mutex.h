@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <system_error>
 
 #include "pirn/detail/wait_queue.h"
 #include "pirn/sync/mutex.h"
@@ -41,6 +42,8 @@ class shared_mutex {
       lock_slow();
     }
   }
+  // The same until ctx ends: then its error, and the mutex is not locked. An error at once when it has ended already.
+  [[nodiscard]] std::error_code lock(const context& ctx);
   // Blocks: never.
   [[nodiscard]] bool try_lock() {
     if (!writers_.try_lock()) return false;
@@ -62,6 +65,8 @@ class shared_mutex {
   void lock_shared() {
     if (!count_reader()) lock_shared_slow();
   }
+  // The same until ctx ends, as lock().
+  [[nodiscard]] std::error_code lock_shared(const context& ctx);
   // Blocks: never.
   [[nodiscard]] bool try_lock_shared() { return count_reader() || try_lock_shared_slow(); }
   // Blocks: never. Unlocking what is not locked is a fatal error ("sync: RUnlock of unlocked RWMutex"), which the next
@@ -89,6 +94,7 @@ class shared_mutex {
            state_.compare_exchange_strong(seen, seen + k_reader, std::memory_order_acquire, std::memory_order_relaxed);
   }
   void lock_slow();
+  bool lock_unless_canceled(detail::cancel_node* by);
   bool try_lock_slow();
   void unlock_slow();
   void lock_shared_slow();

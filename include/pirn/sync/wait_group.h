@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include "pirn/detail/start.h"
 
 namespace pirn {
+
+class context;
 
 // Waits for a number of things to be done. Neither movable nor copyable.
 // Thread-safety: any thread. A wait_group may be destroyed as soon as wait() has returned.
@@ -38,6 +41,8 @@ class wait_group {
   void wait() {
     if ((state_.load(std::memory_order_acquire) >> 32) != 0) wait_slow();
   }
+  // The same until ctx ends: then its error. An error at once when it has ended already.
+  [[nodiscard]] std::error_code wait(const context& ctx);
   // Starts a goroutine that calls f() and counts it. An exception that leaves f is a panic.
   template <class F>
     requires std::is_invocable_v<std::decay_t<F>>
