@@ -12,6 +12,8 @@ struct park_kind {
   // false when a foreign thread was faster and has it in its hands. `object` is what was given to park(). Called when
   // run() ends and no goroutine runs any more; foreign threads may. Null: it stands in no queue but a timer heap.
   bool (*unlink)(goroutine* g, void* object) noexcept;
+  // What it waits for comes from outside the process, so that waiting for it is never a deadlock.
+  bool outside = false;
 };
 
 }  // namespace pirn::rt

@@ -61,10 +61,20 @@ bool thread_event::wait(std::int64_t deadline_ns) noexcept {
   }
 }
 
-void thread_event::signal() noexcept {
+bool thread_event::signal() noexcept {
   chaos_step();
-  if (word_.exchange(1, std::memory_order_release) == 2) futex_wake(word_, 1);  // [EV-1]
+  const std::uint32_t before = word_.exchange(1, std::memory_order_release);  // [EV-1]
+  if (before == 2) futex_wake(word_, 1);
+  return before == 3;
 }
+
+bool thread_event::begin_elsewhere() noexcept {
+  chaos_step();
+  std::uint32_t none = 0;
+  return word_.compare_exchange_strong(none, 3, std::memory_order_relaxed);
+}
+
+bool thread_event::end_elsewhere() noexcept { return word_.exchange(0, std::memory_order_acquire) == 1; }
 
 void thread_mutex::lock_slow() noexcept {
   for (int i = 0; i < 40; ++i) {

@@ -17,16 +17,25 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
 void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept;
 
 // A thread sleeps until another one signals; a signal that comes first is kept. One waiter.
+//
+// It may also sleep elsewhere than on the futex, in a call that something else ends as well. It says so first, and who
+// signals then learns that the call is his to interrupt. All on one word, so that no signal falls between: either
+// begin_elsewhere() finds it, or signal() finds that the sleep has begun.
 class thread_event {
  public:
   // Consumes the signal: true when there was one, false when deadline_ns passed first.
   bool wait(std::int64_t deadline_ns = k_forever) noexcept;
   // Wakes the waiter or lets its next wait() return at once. [EV-1] release: publishes what was written before it.
-  void signal() noexcept;
+  // True when the waiter sleeps elsewhere: the caller must interrupt that sleep.
+  bool signal() noexcept;
   bool try_consume() noexcept;
+  // False when a signal is there already; it is kept.
+  bool begin_elsewhere() noexcept;
+  // Consumes the signal that has come meanwhile, if any.
+  bool end_elsewhere() noexcept;
 
  private:
-  std::atomic<std::uint32_t> word_{0};  // 0 nothing, 1 signalled, 2 a thread sleeps
+  std::atomic<std::uint32_t> word_{0};  // 0 nothing, 1 signalled, 2 a thread sleeps, 3 it sleeps elsewhere
 };
 
 // Mutual exclusion between threads for slow paths of the runtime; the holder may be descheduled, waiters sleep.

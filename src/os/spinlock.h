@@ -57,4 +57,27 @@ class spinlock {
   std::atomic<std::uint32_t> word_{0};
 };
 
+// The same for what threads without a P lock too: the locked instruction is never left out.
+class shared_spinlock {
+ public:
+  void lock() noexcept {
+    while (word_.exchange(1, std::memory_order_acquire) != 0) {  // [SL-1]
+      for (int pauses = 0; word_.load(std::memory_order_relaxed) != 0; ++pauses) {
+        if (pauses < 100) {
+          cpu_pause();
+        } else {
+          sched_yield();
+        }
+      }
+    }
+  }
+  void unlock() noexcept {
+    chaos_step();
+    word_.store(0, std::memory_order_release);  // [SL-1]
+  }
+
+ private:
+  std::atomic<std::uint32_t> word_{0};
+};
+
 }  // namespace pirn::rt

@@ -1,8 +1,8 @@
 // Noticing that nothing can ever go on. Layer: sched. Called by sysmon when the process has been idle for a while.
 //
-// A deadlock: every goroutine is parked on something internal, there is no timer, no blocking section, and no thread in
-// the process but the runtime's own and those that are themselves parked inside a pirn call. Any other thread might
-// still send, so while one lives nothing is said.
+// A deadlock: every goroutine is parked on something internal, none on a descriptor, there is no timer, no blocking
+// section, and no thread in the process but the runtime's own and those that are themselves parked inside a pirn call.
+// Any other thread might still send, so while one lives nothing is said.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -37,14 +37,31 @@ bool everybody_waits(scheduler& s) noexcept {
          s.starts == 0 && s.threads_coming == 0 && !any_queue_has_work(s);
 }
 
+bool waits_for_outside(const goroutine& g) noexcept {
+  return g.get_state() == g_state::waiting && g.waits_for->outside;
+}
+
 }  // namespace
+
+// Most often the one that did so the last time does still.
+bool somebody_waits_for_outside(scheduler& s) noexcept {
+  if (s.net.backend.load(std::memory_order_relaxed) == nullptr) return false;
+  if (s.waits_for_outside != nullptr && waits_for_outside(*s.waits_for_outside)) return true;
+  s.waits_for_outside = nullptr;
+  s.goroutines.for_each_slab([&s](goroutine* first, std::size_t count) {
+    for (std::size_t i = 0; i < count && s.waits_for_outside == nullptr; ++i) {
+      if (waits_for_outside(first[i])) s.waits_for_outside = &first[i];
+    }
+  });
+  return s.waits_for_outside != nullptr;
+}
 
 void check_deadlock(scheduler& s) noexcept {
   if (next_timer(s) != k_forever) return;
   s.mu.lock();
   // Under mu nobody takes an idle P; who came in before has it, or has left its work in a queue.
   const bool stuck = everybody_waits(s) && !s.stopping.load(std::memory_order_relaxed) &&
-                     s.blocking_sections.load(std::memory_order_seq_cst) == 0;
+                     s.blocking_sections.load(std::memory_order_seq_cst) == 0 && !somebody_waits_for_outside(s);
   // While nobody begins or ends a wait, the threads that wait are there all the time. So if there are no others at one
   // instant in between, nobody is left who could end a wait. One that was woken, however long it takes to run, is not
   // among those that wait.

@@ -1,6 +1,6 @@
 // What a worker runs next. Layer: sched. Reads top-down as the search order of the essay: due timers, every 61st time
-// the global queue, the own queue, the global queue, all timers, other Ps, spin a little, sleep. A thread stopped in
-// place gets the P when there is nothing of these, or when its kind has waited for a slice (grant_is_due).
+// the global queue, the own queue, the global queue, the poller, all timers, other Ps, spin a little, sleep. A thread
+// stopped in place gets the P when there is nothing of these, or when its kind has waited for a slice (grant_is_due).
 #include "os/clock.h"
 #include "sched/entry.h"
 #include "sched/in_place.h"
@@ -62,10 +62,18 @@ goroutine* try_find(worker* w) noexcept {
   own_timers(w);
   if (p->until_global_check == 0 || chaos_chance(32)) {
     p->until_global_check = k_global_check;
+    if (p->until_poll-- == 0) {
+      p->until_poll = k_poll_check;
+      poll_network(w);
+    }
     if (goroutine* g = fair_round(w)) return g;
   }
   if (goroutine* g = p->queue.pop()) return g;
   if (goroutine* g = take_from_global(w)) return g;
+  if (PIRN_UNLIKELY(wants_keeper(s))) {
+    poll_network(w);
+    if (goroutine* g = p->queue.pop()) return g;
+  }
   if (next_timer(s) != k_forever) {
     run_all_timers(w, now_ns());
     if (goroutine* g = p->queue.pop()) return g;
@@ -97,10 +105,19 @@ void check_stuck_without_stacks(worker* w) noexcept {
   w->p->queue.try_push_tail(g);  // the queue is empty: else this worker would not be idle
 }
 
-// The run is over and the last goroutines unwind on this thread: waits for a timer of theirs, within the grace.
-bool wait_while_draining(scheduler& s) noexcept {
+// The run is over and the last goroutines unwind on this thread: waits for a timer of theirs, or for what they read and
+// write, within the grace.
+bool wait_while_draining(worker* w) noexcept {
+  scheduler& s = *w->sched;
   const std::int64_t when = next_timer(s);
-  if (live_goroutines(s) == 0 || when > s.drain_until) return false;
+  if (live_goroutines(s) == 0) return false;
+  if (somebody_waits_for_outside(s) && now_ns() < s.drain_until) {
+    ready_list ready;
+    keep_watch(w, when < s.drain_until ? when : s.drain_until, ready);
+    queue_ready(w, ready);
+    return true;
+  }
+  if (when > s.drain_until) return false;
   std::atomic<std::uint32_t> nobody{0};
   futex_wait(nobody, 0, when);
   return true;
@@ -263,7 +280,7 @@ goroutine* find_work(worker* w) noexcept {
     if (g == nullptr) {
       check_stuck_without_stacks(w);
       if (!w->p->queue.empty()) continue;
-      if (PIRN_UNLIKELY(s.draining.load(std::memory_order_relaxed)) && !wait_while_draining(s)) return nullptr;
+      if (PIRN_UNLIKELY(s.draining.load(std::memory_order_relaxed)) && !wait_while_draining(w)) return nullptr;
       if (!s.draining.load(std::memory_order_relaxed)) go_idle(w);
       continue;
     }

@@ -173,6 +173,51 @@ bool sleep_listed(worker* w, std::int64_t deadline) noexcept {
   return false;
 }
 
+// Sleeps in the poller while on the idle list. True as above. Without an idle P what is ready goes to those who have
+// one, and they look after the poller from now on.
+bool sleep_as_keeper(worker* w, std::int64_t deadline) noexcept {
+  scheduler& s = *w->sched;
+  ready_list ready;
+  const bool signalled = keep_watch(w, deadline, ready);
+  s.mu.lock();
+  const bool woken = !w->on_idle_list;
+  processor* p = nullptr;
+  // Only now, also when somebody took it off the list long ago: two in the poller would take each other's
+  // interruptions.
+  s.net.keeper = nullptr;
+  s.net.kept.store(false, std::memory_order_relaxed);
+  if (!woken) {
+    if (s.timekeeper == w) s.timekeeper = nullptr;
+    if (ready.count != 0 || (deadline != k_forever && now_ns() >= deadline)) p = pop_idle_p_locked(s);
+    if (p != nullptr) unlist_worker_locked(s, w);
+  }
+  s.mu.unlock();
+  if (woken) {
+    if (!signalled) w->wake.wait();  // it is under way
+    accept(w);
+  } else if (p != nullptr) {
+    bind_p(w, p);
+  }
+  const bool more = ready.count > 1;
+  if (w->p != nullptr) {
+    queue_ready(w, ready);
+    if (more) wake_if_needed(s);
+  } else if (ready.count != 0) {
+    push_global_ready(s, ready);
+    wake_if_needed(s);
+  }
+  return woken || p != nullptr;
+}
+
+// Who is given the P to be run next. The keeper stays in the poller while another P is idle, and leaves it with the
+// last one: those who have Ps look themselves.
+worker* idle_worker_locked(scheduler& s) noexcept {
+  worker* keeper = s.net.keeper;
+  if (keeper != nullptr && keeper->on_idle_list && s.idle_ps == nullptr) return keeper;
+  worker* w = s.idle_workers;
+  return w == keeper && w != nullptr && w->next_idle != nullptr ? w->next_idle : w;
+}
+
 }  // namespace
 
 void wake_if_needed(scheduler& s) noexcept {
@@ -196,7 +241,7 @@ void stop_spinning(worker* w) noexcept {
 
 void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
   s.mu.lock();
-  worker* w = s.idle_workers;
+  worker* w = idle_worker_locked(s);
   if (w == nullptr) {
     ask_for_thread_locked(s, p, spinning);
     s.mu.unlock();
@@ -207,7 +252,7 @@ void start_worker(scheduler& s, processor* p, bool spinning) noexcept {
   w->handed_p = p;
   w->spinning = spinning;
   s.mu.unlock();
-  w->wake.signal();
+  wake(*w);
 }
 
 namespace {
@@ -258,7 +303,9 @@ void go_idle(worker* w) noexcept {
   while (!s.stopping.load(std::memory_order_relaxed)) {
     const std::int64_t deadline = next_timer(s);
     const bool work = s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s);
+    const bool pollable = s.net.backend.load(std::memory_order_acquire) != nullptr;
     bool keeper = false;
+    bool watch = false;
     s.mu.lock();
     if (w->on_idle_list) {
       if (work) {
@@ -271,7 +318,13 @@ void go_idle(worker* w) noexcept {
           return;
         }
       }
-      // One sleeper keeps the time. A P that is idle has nobody else to run its timers.
+      // One sleeper is in the poller [NP-1] and one keeps the time; that is the same one unless a timer came later. A P
+      // that is idle has nobody else to do so for it.
+      if (pollable && s.idle_ps != nullptr && s.net.keeper == nullptr) {
+        s.net.keeper = w;
+        s.net.kept.store(true, std::memory_order_relaxed);
+        watch = true;
+      }
       if (deadline != k_forever && s.idle_ps != nullptr &&
           (s.timekeeper == nullptr || s.timekeeper->sleeps_until > deadline)) {
         s.timekeeper = w;
@@ -280,6 +333,10 @@ void go_idle(worker* w) noexcept {
       }
     }
     s.mu.unlock();
+    if (watch) {
+      if (sleep_as_keeper(w, keeper ? deadline : k_forever)) return;
+      continue;
+    }
     if (!keeper) {
       sleep_without_time(w);
       return;

@@ -18,6 +18,7 @@ void hand_on(scheduler& s, processor* p) noexcept {
     // Somebody must keep the time; but not while others wait for the P, then sysmon does.
     busy = s.in_place_count.load(std::memory_order_relaxed) == 0 || timer <= now_ns();
   }
+  busy = busy || wants_keeper(s);  // [NP-1]
   if (busy && !p->retired.load(std::memory_order_relaxed)) {
     start_worker(s, p, false);
     return;
@@ -29,7 +30,9 @@ void hand_on(scheduler& s, processor* p) noexcept {
   push_idle_p_locked(s, p);
   s.mu.unlock();
   heavy_barrier();  // [ID-2]: what came in meanwhile saw no idle P
-  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s)) wake_if_needed(s);
+  // [NP-1] The keeper may have stopped when it saw no idle P yet.
+  if (s.global_count.load(std::memory_order_relaxed) != 0 || any_queue_has_work(s) || wants_keeper(s))
+    wake_if_needed(s);
 }
 
 void hand_to_locked(worker* w, goroutine* g) noexcept {
@@ -38,7 +41,7 @@ void hand_to_locked(worker* w, goroutine* g) noexcept {
   w->p = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
   own->handed_p = p;
-  own->wake.signal();
+  wake(*own);
 }
 
 namespace {

@@ -231,7 +231,7 @@ void begin_stopping(scheduler& s) noexcept {
   s.stopping.store(true, std::memory_order_seq_cst);
   for (worker* w : s.workers) {
     w->attention.fetch_or(how, std::memory_order_seq_cst);
-    w->wake.signal();
+    wake(*w);
   }
   s.mu.unlock();
 }

@@ -2,8 +2,8 @@
 //
 // Start with docs/internals/scheduler.md, then read in this order: worker.h, run_queue.h, entry.h, park.cpp
 // (switching), find_work.cpp (what runs next), idle.cpp (sleep and wake), steal.cpp (hold handshake), in_place.cpp and
-// away.cpp (who computes or blocks without end), sysmon.cpp, locked.cpp, threads.cpp, procs.cpp, run.cpp (begin and
-// end).
+// away.cpp (who computes or blocks without end), netpoll.cpp (who waits for descriptors), sysmon.cpp, locked.cpp,
+// threads.cpp, procs.cpp, run.cpp (begin and end).
 #pragma once
 
 #include <signal.h>
@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "os/fatal.h"
+#include "sched/netpoll.h"
 #include "sched/worker.h"
 
 namespace pirn::rt {
 
 inline constexpr int k_max_procs = 4096;
 inline constexpr std::uint32_t k_global_check = 61;  // prime, so that it falls in with no pattern of the program
+inline constexpr std::uint32_t k_poll_check = 3;     // rounds without a look at the poller: that is a system call
 inline constexpr std::uint64_t k_id_batch = 64;
 
 // What at_exit asks for; see pirn/go.h.
@@ -47,6 +49,8 @@ struct scheduler : untracked {
   std::vector<std::unique_ptr<processor>> procs;  // reserved to k_max_procs: never moves
   std::atomic<int> proc_slots{0};                 // procs.size(), readable without mu
   worker* timekeeper = nullptr;                   // sleeps with the nearest timer as its time-out
+
+  net_poll net;
 
   // [ID-1], [ID-2]: see idle.cpp.
   alignas(k_cache_line) std::atomic<int> idle_p_count{0};
@@ -89,6 +93,8 @@ struct scheduler : untracked {
   // Goroutines in a call during which their P was taken: they will come back. Guarded by mu (count by anyone).
   std::atomic<std::uint32_t> blocking_sections{0};
   worker* away = nullptr;  // the threads of those that had not announced it
+  // A goroutine that was last found to wait for what comes from outside the process: looked at first; see deadlock.cpp.
+  const goroutine* waits_for_outside = nullptr;
 
   // Threads whose goroutine was stopped in place, the one that has waited longest first; see in_place.cpp. Guarded by
   // mu (count by anyone). While there are any no P is idle.
@@ -304,6 +310,8 @@ void drop_retired_p(worker* w) noexcept;
 // --- deadlock.cpp
 // Ends the process with Go's report when nothing can go on any more.
 void check_deadlock(scheduler& s) noexcept;
+// Whether a goroutine waits for what comes from outside the process. REQUIRES: all others wait, too.
+bool somebody_waits_for_outside(scheduler& s) noexcept;
 
 // --- fork.cpp
 // Makes calls into the runtime from the child of a fork() a fatal error. Called at the beginning of each run.

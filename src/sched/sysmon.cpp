@@ -1,6 +1,6 @@
 // The thread without a P. Layer: sched. It keeps the coarse clock and bounds what no event announces: how long work
 // waits behind a goroutine that computes or blocks, how long the P of a blocked one stays away from others, how long
-// timers of idle Ps are overdue.
+// timers of idle Ps are overdue, how long nobody looks what has become ready.
 //
 // It looks often (50 us) after it found something, ever more seldom when it did not (2 ms), but is there on time when a
 // slice ends; and sleeps for good once nothing has run for a while and every P is idle: an idle process is not woken.
@@ -166,6 +166,7 @@ void look_at_starts(scheduler& s, observation& seen) noexcept {
 observation look_around(scheduler& s, std::int64_t now) noexcept {
   observation seen;
   seen.now = now;
+  look_at_network(s);
   seen.next_timer = next_timer(s);
   const int n = s.proc_slots.load(std::memory_order_acquire);
   for (int i = 0; i < n; ++i) look_at_proc(s, s.procs[static_cast<std::size_t>(i)].get(), seen);

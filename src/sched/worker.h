@@ -72,6 +72,7 @@ struct alignas(k_cache_line) processor : untracked {
   // way, which looks at timers and the global queue.
   std::atomic<std::uint32_t> tick{0};
   std::uint32_t until_global_check = 0;
+  std::uint32_t until_poll = 0;  // of the rounds that look at the global queue: the others do not look at the poller
   std::atomic<std::uint32_t> syscall_tick{0};  // sections of blocking() that lost the P
 
   goroutine_magazine free_goroutines;

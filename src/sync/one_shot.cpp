@@ -52,8 +52,8 @@ struct one_shot::cancelable_joiner : joiner {
 };
 
 bool one_shot::publish_unless_canceled(cancelable_joiner& j) noexcept {
-  spinlock& lock =
-      j.canceled.lock();  // the joiner may be gone at the end; the context is not: its waiter needs the lock
+  // The joiner may be gone at the end; the context is not: its waiter needs the lock.
+  spinlock& lock = j.canceled.lock();
   const std::lock_guard hold(lock);
   return !j.canceled.asked() && j.of.publish(j);
 }
@@ -80,10 +80,13 @@ std::error_code one_shot::wait(const pirn::context& ctx) {
       joiner* const object = &j;
       if (j.g != nullptr) {
         park(k_join, object, switch_work::call(publish_parked_unless_canceled, &j));
-      } else if (publish_unless_canceled(j)) {
-        foreign_park_begin();
-        while (j.woken.load(std::memory_order_acquire) == 0) futex_wait(j.woken, 0);
-        foreign_park_end();
+      } else {
+        j.count_thread();
+        if (publish_unless_canceled(j)) {
+          j.sleep_as_thread();
+        } else {
+          foreign_wait_ends();
+        }
       }
       canceled = !is_set();
     }
