@@ -111,6 +111,7 @@ TEST_P(singleflight, ends_all_callers_as_the_call_ends) {
       group g;
       const pirn::chan<void> go_on;
       std::vector<pirn::join_handle<void>> callers;
+      callers.reserve(10);
       for (int i = 0; i < 10; ++i) {
         callers.push_back(pirn::spawn([&] {
           g.run("key", [&]() -> std::string {
