@@ -35,17 +35,18 @@ goroutine* pop_ready(ready_list& list) noexcept {
 
 }  // namespace
 
-net_poll::~net_poll() { delete backend.load(std::memory_order_relaxed); }
+net_poll::~net_poll() { delete get(); }
 
 poller* need_poller(scheduler& s) noexcept {
-  if (poller* p = s.net.backend.load(std::memory_order_acquire)) return p;
+  if (poller* p = s.net.get()) return p;
   poller* fresh = new_epoll_poller();
   if (fresh == nullptr) return nullptr;
   const entry e;  // the number and the pointer change together for who looks from inside
   s.mu.lock();
-  poller* p = s.net.backend.load(std::memory_order_relaxed);
+  poller* p = s.net.get();
   if (p == nullptr) {
     s.net.number.store(pollers_made.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    happens_before(fresh);
     s.net.backend.store(fresh, std::memory_order_release);
     p = fresh;
     fresh = nullptr;
@@ -66,13 +67,14 @@ void push_global_ready(scheduler& s, ready_list& list) noexcept {
 }
 
 void look_for_ready(scheduler& s, ready_list& out) noexcept {
-  poller* p = s.net.backend.load(std::memory_order_acquire);
+  poller* p = s.net.get();
   if (p == nullptr || s.net.kept.load(std::memory_order_relaxed)) return;
   // One at a time: a second one would only wait for the kernel's lock.
   if (s.net.looking.load(std::memory_order_relaxed) || s.net.looking.exchange(true, std::memory_order_acquire)) return;
   s.net.looks.store(s.net.looks.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   poll_report reports[poller::k_at_once];
   const int n = p->wait(reports, 0);
+  happens_before(&s.end_of_run);
   deliver(reports, n, out);
   s.net.looking.store(false, std::memory_order_release);
 }
@@ -87,7 +89,9 @@ void poll_network(worker* w) noexcept {
 }
 
 void wake(worker& w) noexcept {
-  if (w.wake.signal()) w.sched->net.backend.load(std::memory_order_acquire)->interrupt();  // [NP-2]
+  if (!w.wake.signal()) return;
+  w.sched->net.get()->interrupt();  // [NP-2]
+  happens_before(&w.sched->end_of_run);
 }
 
 bool wants_keeper(scheduler& s) noexcept {
@@ -98,7 +102,8 @@ bool keep_watch(worker* w, std::int64_t deadline, ready_list& ready) noexcept {
   scheduler& s = *w->sched;
   if (!w->wake.begin_elsewhere()) return w->wake.try_consume();  // [NP-2]
   poll_report reports[poller::k_at_once];
-  const int n = s.net.backend.load(std::memory_order_acquire)->wait(reports, deadline);
+  const int n = s.net.get()->wait(reports, deadline);
+  happens_before(&s.end_of_run);
   const bool signalled = w->wake.end_elsewhere();
   deliver(reports, n, ready);
   return signalled;

@@ -18,6 +18,12 @@ struct net_poll {
   ~net_poll();
 
   std::atomic<poller*> backend{nullptr};  // made by its first use, goes with the run
+  // For who calls it: this layer, which publishes it, is not instrumented.
+  poller* get() const noexcept {
+    poller* p = backend.load(std::memory_order_acquire);
+    if (p != nullptr) happens_after(p);
+    return p;
+  }
   // Of the back end, never used twice in a process: a descriptor remembers to which one it was added.
   std::atomic<std::uint32_t> number{0};
   worker* keeper = nullptr;       // Guarded by scheduler::mu.

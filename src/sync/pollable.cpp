@@ -132,7 +132,7 @@ void pollable::close_descriptor() noexcept {
     const entry e;  // keeps the run, and with it the poller, from ending here
     scheduler* s = the_scheduler.load(std::memory_order_acquire);
     if (added_to != 0 && s != nullptr && s->net.number.load(std::memory_order_acquire) == added_to) {
-      s->net.backend.load(std::memory_order_acquire)->remove(fd_);
+      s->net.get()->remove(fd_);
     }
     for (auto& timer : timers_) {
       if (deadline_timer* t = timer.load(std::memory_order_acquire)) t->node.heap->abandon(t->node, dead);
