@@ -98,10 +98,13 @@ TEST_P(conn, writev_sends_the_pieces_in_order) {
   run([] {
     auto [a, b] = connected();
     std::string expected;
+    constexpr int k_pieces = 2000;
     std::vector<std::string> texts;
-    for (int i = 0; i < 2000; ++i)
+    texts.reserve(k_pieces);
+    for (int i = 0; i < k_pieces; ++i)
       texts.emplace_back(static_cast<std::size_t>(i % 300), static_cast<char>('a' + i % 26));
     std::vector<pirn::const_bytes> pieces;
+    pieces.reserve(texts.size());
     for (const std::string& t : texts) {
       pieces.emplace_back(t);
       expected += t;

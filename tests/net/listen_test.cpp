@@ -26,8 +26,10 @@ PIRN_TEST_ON_PROCS(listener);
 TEST_P(listener, close_ends_everybody_who_accepts) {
   run([] {
     net::listener l = net::listen("tcp", "127.0.0.1:0");
+    constexpr int k_accepting = 5;
     std::vector<pirn::join_handle<std::error_code>> waiting;
-    for (int i = 0; i < 5; ++i) {
+    waiting.reserve(k_accepting);
+    for (int i = 0; i < k_accepting; ++i) {
       waiting.push_back(pirn::spawn([&] {
         std::error_code ec;
         l.accept(ec);
@@ -77,6 +79,7 @@ TEST_P(listener, several_goroutines_share_the_connections) {
       });
     }
     std::vector<net::conn> kept;
+    kept.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) kept.push_back(net::dial("tcp", l.addr()));
     wg.wait();
     EXPECT_EQ(accepted, n);
@@ -304,7 +307,7 @@ PIRN_CHILD(accept_short_and_closed) {
     const rlimit few{static_cast<rlim_t>(raw) + 1, static_cast<rlim_t>(raw) + 1};
     setrlimit(RLIMIT_NOFILE, &few);
     const net::address at = l.addr();
-    ::connect(raw, static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size()));
+    EXPECT_EQ(::connect(raw, static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size())), 0);
     auto acceptor = pirn::spawn([&] {
       std::error_code ec;
       l.accept(ec);

@@ -53,6 +53,7 @@ TEST_P(connections, every_one_of_ten_thousand_gets_what_is_its_own) {
   run([] {
     const int n = connections_for(10'000);
     std::vector<pair> all;
+    all.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) all.push_back(make_pair());
     std::atomic<int> right{0};
     pirn::wait_group wg;
@@ -95,7 +96,7 @@ TEST_P(connections, closed_at_random_and_replaced_lose_and_mix_up_nothing) {
     pirn::wait_group wg;
     for (int slot = 0; slot < k_slots; ++slot) {
       wg.go([&, slot] {
-        auto random = random_for(static_cast<std::uint64_t>(1000 + slot));
+        auto random = random_for(static_cast<std::uint64_t>(slot) + 1000);
         for (int round = 0; round < rounds / 8; ++round) {
           auto p = std::make_shared<pair>(make_pair());
           pirn::wait_group both;
