@@ -1,6 +1,7 @@
 // Listening, dialling and names: what there is, what there is not, and what a shortage of descriptors does.
 // Layer: tests of src/net, through the public headers.
 #include <fcntl.h>
+#include <netdb.h>
 #include <pirn/net.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -118,6 +119,9 @@ TEST_P(listener, without_a_host_takes_both_families) {
 }
 
 TEST_P(listener, name_of_this_machine_resolves) {
+  if (getservbyname("http", "tcp") == nullptr || gethostbyname("localhost") == nullptr) {
+    GTEST_SKIP() << "a machine without /etc/services or /etc/hosts";
+  }
   run([] {
     net::listener l = net::listen("tcp", "localhost:0");
     EXPECT_EQ(l.addr().host(), "127.0.0.1");
@@ -304,7 +308,9 @@ PIRN_CHILD(accept_short_and_closed) {
       client.get();
     }
     const int raw = ::socket(AF_INET, SOCK_STREAM, 0);
-    const rlimit few{static_cast<rlim_t>(raw) + 1, static_cast<rlim_t>(raw) + 1};
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit few{static_cast<rlim_t>(raw) + 1, before.rlim_max};
     setrlimit(RLIMIT_NOFILE, &few);
     const net::address at = l.addr();
     EXPECT_EQ(::connect(raw, static_cast<const sockaddr*>(at.native()), static_cast<socklen_t>(at.native_size())), 0);
@@ -315,7 +321,9 @@ PIRN_CHILD(accept_short_and_closed) {
     });
     let_others_run();
     l.close();
-    return acceptor.get() == net::net_errc::closed ? 0 : 1;
+    const std::error_code ended = acceptor.get();
+    setrlimit(RLIMIT_NOFILE, &before);  // UBSan again, for the comparison
+    return ended == net::net_errc::closed ? 0 : 1;
   });
 }
 
