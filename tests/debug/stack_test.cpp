@@ -106,7 +106,8 @@ TEST(stacks_of_running_goroutines, are_there_too) {
   run_on(2, [] {
     std::atomic<bool> running{false};
     std::atomic<bool> stop{false};
-    pirn::go([&] { computes(running, stop); });
+    pirn::wait_group ended;
+    ended.go([&] { computes(running, stop); });
     yield_until([&] { return running.load(); });
     // A machine that is busy may not let it answer in time.
     bool seen = false;
@@ -115,6 +116,7 @@ TEST(stacks_of_running_goroutines, are_there_too) {
       for (const report_block& b : r.blocks) seen = seen || b.shows("computes(");
     }
     stop = true;
+    ended.wait();
   });
 }
 

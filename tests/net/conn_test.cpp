@@ -458,14 +458,14 @@ TEST(conn_outside_a_run, gives_everything_back_also_from_abandoned_readers) {
   const int before = count_descriptors();
   {
     net::conn kept;
-    run_and_abandon(1, [&] {  // on one P: the reader is parked when the run ends
+    run_and_abandon(1, [&] {
       auto e = connected();
       kept = std::move(e.here);
       pirn::go([&] {
         char buffer[4];
         kept.read(buffer);
       });
-      let_others_run();
+      yield_until([] { return pirn::runtime::stack(true).find("[IO wait") != std::string::npos; });
     });
     kept.close();
   }
