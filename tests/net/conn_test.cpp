@@ -459,9 +459,11 @@ TEST(conn_outside_a_run, gives_everything_back_also_from_abandoned_readers) {
   const int before = count_descriptors();
   {
     net::conn kept;
+    net::conn silent;
     run_and_abandon(1, [&] {
       auto e = connected();
       kept = std::move(e.here);
+      silent = std::move(e.there);
       pirn::go([&] {
         char buffer[4];
         kept.read(buffer);
