@@ -40,17 +40,22 @@ worker* enter_slow(worker* w) noexcept {
   }
 }
 
-void leave_slow(worker* w) noexcept {
-  w->attention.fetch_and(~k_attn_yield, std::memory_order_relaxed);
-  // Another goroutine may run here by now.
-  if (w->p != nullptr && still_its_slice(w)) stop_on_leave(w);
-}
-
-void stop_on_leave(worker* w) noexcept {
-  if (w->p == nullptr || !can_ask_to_stop()) return;
+namespace {
+void stop_and_keep_errno(worker* w) noexcept {
   const int saved = *w->errno_at;
   stop_in_place(w);
   *w->errno_at = saved;
+}
+}  // namespace
+
+void leave_slow(worker* w) noexcept {
+  w->attention.fetch_and(~k_attn_yield, std::memory_order_relaxed);
+  // Another goroutine may run here by now.
+  if (w->p != nullptr && still_its_slice(w)) stop_and_keep_errno(w);
+}
+
+void stop_on_leave(worker* w) noexcept {
+  if (w->p != nullptr && chaos_stops()) stop_and_keep_errno(w);
 }
 
 void wait_while_held(worker* w) noexcept {

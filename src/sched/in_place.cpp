@@ -33,6 +33,7 @@ namespace pirn::rt {
 namespace {
 
 std::atomic<int> stop_signal{0};
+std::atomic<bool> chaos_may_stop{false};
 
 // What others had for the signal, the latest last. Handlers read it at any time, so a change goes to another place.
 constexpr unsigned k_places = 16;
@@ -188,6 +189,7 @@ void install_stop_signal(int signal) noexcept {
   be_the_handler(signal);
   // Unless a run that left threads behind has left the handler to them, too.
   if (earlier_at.load(std::memory_order_relaxed) != before) earlier_in_run.store(before, std::memory_order_relaxed);
+  chaos_may_stop.store(debug_setting("chaosstops", 0) == 1, std::memory_order_relaxed);
   stop_signal.store(signal, std::memory_order_relaxed);
 }
 
@@ -199,7 +201,9 @@ void remove_stop_signal() noexcept {
   sigaction(signal, &earlier[earlier_at.load(std::memory_order_relaxed) % k_places], nullptr);
 }
 
-bool can_ask_to_stop() noexcept { return stop_signal.load(std::memory_order_relaxed) != 0; }
+bool chaos_stops() noexcept {
+  return chaos_may_stop.load(std::memory_order_relaxed) && stop_signal.load(std::memory_order_relaxed) != 0;
+}
 
 bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept {
   const int signal = stop_signal.load(std::memory_order_relaxed);

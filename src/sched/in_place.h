@@ -37,8 +37,8 @@ class unstoppable {
   worker* w_;
 };
 
-// Whether there is a signal to ask with.
-bool can_ask_to_stop() noexcept;
+// Whether chaos may do so as well, at any moment: with a signal to ask with, and `chaosstops=1` beside chaos=SEED.
+bool chaos_stops() noexcept;
 // Asks the thread to stop in place. False when there is no signal for it. Called by sysmon.
 bool ask_to_stop(worker* w, std::uint32_t how, std::uint32_t tick) noexcept;
 

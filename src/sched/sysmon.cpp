@@ -96,7 +96,7 @@ void look_at_silent_holder(scheduler& s, processor* p, worker* w, observation& s
     const bool computes = computes_for_sure(p, state);
     chaos_step();  // it goes to sleep, wakes up or moves on meanwhile
     // Chaos: as if it had been asleep, and awake again now.
-    if (state.known && (!state.running || (chaos_chance(8) && can_ask_to_stop()))) {
+    if (state.known && (!state.running || (chaos_chance(8) && chaos_stops()))) {
       seen.stranded = true;
       take_p_away(s, p, p->seen_tick, p->seen_call);
       return;

@@ -19,7 +19,7 @@ namespace {
 using namespace pirn_test;
 
 class hogs : public on_procs {
-  const debug_setting short_slices_{"preemptslice=200"};
+  const debug_setting short_slices_{"preemptslice=200,chaosstops=1"};
 };
 PIRN_TEST_ON_PROCS(hogs);
 

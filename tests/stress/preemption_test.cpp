@@ -174,7 +174,7 @@ class players {
 };
 
 class preemption : public on_procs {
-  const debug_setting short_slices_{"preemptslice=500"};
+  const debug_setting short_slices_{"preemptslice=500,chaosstops=1"};
 };
 PIRN_TEST_ON_PROCS(preemption);
 
