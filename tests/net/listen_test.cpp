@@ -306,6 +306,9 @@ PIRN_CHILD(accept_short_and_closed) {
       auto client = pirn::spawn([&] { net::dial("tcp", l.addr()); });
       l.accept();
       client.get();
+      EXPECT_TRUE(std::error_code(EMFILE, std::system_category()) == std::errc::too_many_files_open);
+      EXPECT_TRUE(std::error_code(EMFILE, std::generic_category()) == std::errc::too_many_files_open);
+      EXPECT_FALSE(make_error_code(net::net_errc::closed) == std::errc::too_many_files_open);
     }
     const int raw = ::socket(AF_INET, SOCK_STREAM, 0);
     rlimit before{};
