@@ -110,23 +110,13 @@ PIRN_ALWAYS_INLINE void after_switch([[maybe_unused]] sanitizer_state& self) noe
 }
 
 // Once the work that follows a park has run in the name of the one that parked.
-// `busy` is the flag of the fiber that this thread runs as, `own` the scheduling stack's, which no other thread wants:
-// that is where it waits for a fiber that is still in use. Two threads may each want the other's.
+// `busy` is the flag of the fiber that this thread runs as.
 #ifdef PIRN_TSAN
-inline void change_fiber(const sanitizer_state& to, std::atomic<bool>*& busy) noexcept {
-  __tsan_switch_to_fiber(to.fiber, 1);
+inline void adopt_fiber(sanitizer_state& self, std::atomic<bool>*& busy) noexcept {
+  while (self.busy->exchange(true, std::memory_order_acquire)) cpu_pause();
+  __tsan_switch_to_fiber(self.fiber, 1);
   busy->store(false, std::memory_order_release);
-  busy = to.busy;
-}
-inline void adopt_fiber(const sanitizer_state& self, const sanitizer_state& own, std::atomic<bool>*& busy) noexcept {
-  if (self.busy->exchange(true, std::memory_order_acquire)) {
-    if (busy != own.busy) {
-      own.busy->store(true, std::memory_order_relaxed);
-      change_fiber(own, busy);
-    }
-    while (self.busy->exchange(true, std::memory_order_acquire)) cpu_pause();
-  }
-  change_fiber(self, busy);
+  busy = self.busy;
 }
 #endif
 

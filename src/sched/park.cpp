@@ -31,7 +31,7 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
     }
   }
 #ifdef PIRN_TSAN
-  adopt_fiber(self, w->sched_san, w->busy_fiber);
+  adopt_fiber(self, w->busy_fiber);
 #endif
   happens_after(&w->thread);
 }
