@@ -477,6 +477,7 @@ TEST(conn_outside_a_run, gives_everything_back_also_from_abandoned_readers) {
 
 TEST(conn_unwinding, destructors_may_write_and_read) {
   std::string got;
+  std::atomic<bool> made{false};
   pirn::config c = with_procs(2);
   c.at_exit = pirn::at_exit::unwind;
   pirn::run(c, [&] {
@@ -493,9 +494,10 @@ TEST(conn_unwinding, destructors_may_write_and_read) {
     pirn::go([&] {
       auto e = connected();
       const says_goodbye s{std::move(e.here), std::move(e.there), got};
+      made = true;
       pirn::chan<void>().recv();
     });
-    let_others_run();
+    yield_until([&] { return made.load(); });
   });
   EXPECT_EQ(got, "goodbye");
 }
