@@ -194,6 +194,7 @@ long times_run() {
 }
 
 TEST(netpoll_idle, nobody_is_woken_while_nothing_is_ready) {
+  if (under_chaos()) GTEST_SKIP() << "threads give their cores away there";
   run_on(2, [] {
     auto [a, b] = connected();
     pirn::wait_group wg;
