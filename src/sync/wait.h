@@ -23,6 +23,7 @@ struct waiter {
 
   // A thread's wait that only resume() will end. First, before the waiter can be found; then, with no lock held, ...
   void count_thread() noexcept {
+    // relaxed: whoever finds the waiter does so by its queue's lock, or by the release that publishes it.
     woken.store(k_counted, std::memory_order_relaxed);
     foreign_waits();
   }
@@ -47,6 +48,7 @@ inline void suspend(waiter& w, const park_kind& kind, void* object, spinlock& he
 
 // REQUIRES: the caller took the node off its queue. The node is gone afterwards.
 PIRN_NOINLINE inline void resume_thread(waiter& w) noexcept {
+  // relaxed: see count_thread().
   if (w.woken.load(std::memory_order_relaxed) == waiter::k_counted) foreign_wait_ends();
   w.woken.store(1, std::memory_order_release);
   // The thread may have gone on already; waking an address that nobody waits on is harmless.
