@@ -32,6 +32,10 @@ PIRN_ALWAYS_INLINE void landed(worker* w, sanitizer_state& self) noexcept {
   }
 #ifdef PIRN_TSAN
   adopt_fiber(self, w->busy_fiber);
+  if (stack* left = w->left_stack; left != nullptr) {
+    w->left_stack = nullptr;
+    rest_stack(*w->sched, left);
+  }
 #endif
   happens_after(&w->thread);
 }
@@ -330,6 +334,7 @@ PIRN_ALWAYS_INLINE void finish(worker* w, goroutine* g) noexcept {
   }
   // It goes back before it is left: only this worker can take it out again, and not before it has left.
   free_stack(w, stk);
+  chaos_step();
   if (next != nullptr) {
     make_current(w, next);
     switch_fp_control(fp, next->fp);

@@ -66,7 +66,7 @@ void free_stack(worker* w, stack* s) noexcept {
     return;
   }
 #ifdef PIRN_TSAN
-  rest_stack(*w->sched, s);
+  w->left_stack = s;  // any worker may take one that rests: not before this one has left it
 #else
   if (stack* batch = w->p->free_stacks[s->size_class].push(s)) w->sched->stacks.take_back(s->size_class, batch);
 #endif

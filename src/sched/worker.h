@@ -158,6 +158,7 @@ struct alignas(k_cache_line) worker : untracked {
 #ifdef PIRN_TSAN
   std::atomic<bool> sched_fiber_busy{true};
   std::atomic<bool>* busy_fiber = &sched_fiber_busy;
+  stack* left_stack = nullptr;  // of the goroutine that ended here, until the thread runs on another
 #endif
   std::uint64_t random = 0;
   cycle_clock clock;
